@@ -1,0 +1,81 @@
+"""The command line: finds the subcommand's file, parses, and turns every error of ours into one line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from bench import __version__, registry
+from bench.errors import BenchError, UsageError, nearest, unknown_value
+
+DEFAULT_COMMAND = "run"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; 2 for a mistake on the command line, told in one line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        command, rest = _command_of(arguments)
+        module = registry.load("commands", command)
+        options = _parse(command, module, rest)
+        status: int = module.execute(options)
+        sys.stdout.flush()
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough; its own exit status tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _command_of(arguments: list[str]) -> tuple[str, list[str]]:
+    if not arguments or arguments[0].startswith("-"):
+        return DEFAULT_COMMAND, arguments
+    if arguments[0] not in registry.names("commands"):
+        raise unknown_value("command", arguments[0], registry.names("commands"))
+    return arguments[0], arguments[1:]
+
+
+def _parse(command: str, module: ModuleType, arguments: list[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog=f"{_program()} {command}" if command != DEFAULT_COMMAND else _program(),
+        description=registry.summary("commands", command),
+        epilog=_other_commands() if command == DEFAULT_COMMAND else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if command == DEFAULT_COMMAND:
+        parser.add_argument("--version", action="version", version=f"stepbench {__version__}")
+    module.add_arguments(parser)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise _unknown_argument(unknown[0], parser)
+    return options
+
+
+def _program() -> str:
+    return os.path.basename(sys.argv[0]) or "stepbench"  # noqa: PTH119 (pathlib is not otherwise needed for --help)
+
+
+def _other_commands() -> str:
+    lines = [f"  {name:10} {registry.summary('commands', name)}" for name in registry.names("commands")]
+    return "\n".join(["commands (the first word; run if there is none):", *lines])
+
+
+def _unknown_argument(argument: str, parser: argparse.ArgumentParser) -> UsageError:
+    name = argument.partition("=")[0]
+    known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001 (no public list)
+    near = nearest(name, known)
+    return UsageError(f"'{argument}' is not an option; " + (f"did you mean {near}?" if near else "see --help"))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage that argparse prints before it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))

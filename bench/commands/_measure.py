@@ -1,0 +1,191 @@
+"""What `run` does once its options are known to be good: workers, rounds, reports."""
+
+import dataclasses
+import datetime
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import registry
+from bench.commands._destination import make_directory, point_latest_at, usual_directory
+from bench.commands._progress import Progress
+from bench.reporting import _console
+from bench.result import CaseResult, Environment, Plan, SamplingPlan
+from bench.results import frame
+from bench.running import machine, resume
+from bench.running.journal import FILE_NAME, JournalWriter
+from bench.running.matrix import PlannedCase, expand, judge
+from bench.running.pool import Pool, usual_start_method
+from bench.running.server import StartMethod
+from bench.running.session import Interrupted, interrupts_raised, run_rounds
+from bench.suite import AxisValues, Suite
+
+EXIT_NOTHING, EXIT_FAILED = 3, 4
+FAILURES = {"oom", "timeout", "error", "crashed"}
+REPORT_SECONDS = 5.0
+"""Imports of pandas and matplotlib and three figures, measured on two cores."""
+VISIT_SECONDS = {"cpu": 0.6, "accelerator": 6.0}
+"""What a worker of a built-in case takes: measured on two cores; on an accelerator 2 s of warm-up and its start."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the person asked for."""
+
+    suite: Suite
+    axes: AxisValues
+    sampling: Callable[[Environment], SamplingPlan]
+    """The plan depends on whether there is an accelerator, which is only known once a worker has looked."""
+    seed: int
+    label: str
+    formats: Sequence[str]
+    directory: Path | None
+    resume: Path | None
+    has_plan_options: bool
+    """Whether anything was given that a resumed run's plan could contradict."""
+    start_method: StartMethod | None
+    quiet: bool
+    started: float
+    """`time.monotonic` at the program's start: the budget counts from there."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to be done, once the machine is known."""
+
+    plan: Plan
+    planned: Sequence[PlannedCase]
+    earlier: Sequence[CaseResult]
+    directory: Path
+
+
+def run(request: Request) -> int:
+    """Measure, report, and return the exit status."""
+    progress = Progress(quiet=request.quiet)
+    directory: Path | None = None
+    status = 0
+    if request.directory is not None:
+        make_directory(request.directory)
+    try:
+        with interrupts_raised(), progress:
+            progress.say("starting the processes that start workers")
+            with _pool(request) as pool:
+                for note in pool.notes:
+                    progress.say(note)
+                work = _work(request, pool.environment)
+                directory = work.directory
+                _measure(work, pool, progress, request)
+    except Interrupted as interrupted:
+        status = interrupted.exit_status
+        progress.say(f"{interrupted}: reporting what there is")
+    if directory is None:  # interrupted before there was a plan
+        if request.directory is not None:
+            request.directory.rmdir()
+        return status
+    return _report(directory, request, status)
+
+
+def dry_run(request: Request) -> int:
+    """Print the cases and the time that they will take."""
+    with interrupts_raised(), _pool(dataclasses.replace(request), num_servers=1) as pool:
+        work = _work(request, pool.environment, make=False)
+    runnable = [entry for entry in work.planned if entry.status is None]
+    for entry in work.planned:
+        print(entry.case.slug if entry.status is None else f"{entry.case.slug}  ({entry.status}: {entry.reason})")
+    print(f"\n{len(runnable)} of {len(work.planned)} cases run here; {_estimate(work, runnable)}")
+    return 0 if runnable else EXIT_NOTHING
+
+
+def _pool(request: Request, num_servers: int | None = None) -> Pool:
+    servers = num_servers or SamplingPlan().num_servers
+    return Pool(servers, request.start_method or usual_start_method(), dict(os.environ))
+
+
+def _work(request: Request, environment: Environment, *, make: bool = True) -> Work:
+    """Return the plan that was asked for, or the one that is resumed."""
+    plan, planned = _new_plan(request, environment)
+    if request.resume is None:
+        directory = request.directory or usual_directory(plan.commit)
+        if make and request.directory is None:
+            make_directory(directory, "the reports directory")
+        return Work(plan=plan, planned=planned, earlier=(), directory=directory)
+    stored = resume.reopen(request.resume)
+    if request.has_plan_options:
+        resume.refuse_other_plan(stored.plan, plan, request.resume)
+    resume.refuse_other_machine(stored.plan.environment, environment, request.resume)
+    # A case that could not run has its row in the journal already, whatever else might be said of it now.
+    planned = [judge(case, environment.devices) for case in stored.plan.cases]
+    return Work(plan=stored.plan, planned=planned, earlier=stored.results, directory=request.resume)
+
+
+def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[PlannedCase]]:
+    planned = expand(request.suite, request.axes, environment.devices, request.seed)
+    plan = Plan(
+        cases=tuple(entry.case for entry in planned),
+        sampling=request.sampling(environment),
+        environment=environment,
+        seed=request.seed,
+        label=request.label,
+        suite=request.suite.name,
+        command=tuple(sys.argv),
+        commit=machine.commit_of(Path.cwd()),
+        started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    return plan, planned
+
+
+def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> None:
+    journal = JournalWriter(work.directory / FILE_NAME)
+    try:
+        if request.resume is None:
+            journal.write_plan(work.plan)
+        spent = sum(result.duration_seconds for result in work.earlier)
+        end = request.started + work.plan.sampling.budget_seconds - spent
+        progress.plan(work.plan, [entry.case for entry in work.planned if entry.status is None])
+        run_rounds(
+            plan=work.plan,
+            planned=work.planned,
+            earlier=work.earlier,
+            pool=pool,
+            journal=journal,
+            observer=progress,
+            remaining_seconds=lambda: end - time.monotonic(),
+        )
+    finally:
+        journal.close()
+
+
+def _report(directory: Path, request: Request, status: int) -> int:
+    """Write every report from the journal, which alone is the truth, and return the exit status."""
+    measured = frame.load(directory)
+    written = [path for name in request.formats for path in registry.load("reporting", name).write(measured, directory)]
+    _console.print_results(measured, Console(highlight=False))
+    print(f"\n{directory}/: {', '.join(path.name for path in (directory / FILE_NAME, *written))}")
+    if request.resume is None and request.directory is None:
+        point_latest_at(directory)
+    if status:
+        print(f"continue with: {shlex.join([*_program(), '--resume', str(directory)])}", file=sys.stderr)
+        return status
+    statuses = set(measured.cases["status"])
+    if statuses & FAILURES:
+        return EXIT_FAILED
+    return 0 if "ok" in statuses else EXIT_NOTHING
+
+
+def _program() -> list[str]:
+    name = Path(sys.argv[0]).name
+    return ["python", name] if name.endswith(".py") else [name]
+
+
+def _estimate(work: Work, runnable: Sequence[PlannedCase]) -> str:
+    sampling = work.plan.sampling
+    if sampling.rounds is None:
+        return f"about {sampling.budget_seconds + REPORT_SECONDS:.0f} s at most (the budget, and the reports)"
+    kinds = ["cpu" if entry.case.device_type == "cpu" else "accelerator" for entry in runnable]
+    seconds = sampling.rounds * sum(VISIT_SECONDS[kind] for kind in kinds) + REPORT_SECONDS
+    return f"roughly {seconds:.0f} s for {sampling.rounds} rounds of cases as small as the built-in ones"

@@ -1,0 +1,57 @@
+"""Turns the text of an option into its value, with an error that names the cure."""
+
+import argparse
+import math
+
+
+def words(text: str) -> list[str]:
+    """Split a comma-separated value."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"'{text}' has an empty value; write A,B or repeat the option")
+    return parts
+
+
+def whole_numbers(text: str) -> list[int]:
+    """Split a comma-separated value into numbers above 0."""
+    return [positive_int(part) for part in words(text)]
+
+
+def positive_int(text: str) -> int:
+    """Return a whole number above 0."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0; write one such as 8")
+    return int(text)
+
+
+def natural_int(text: str) -> int:
+    """Return a whole number from 0."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number; write one such as 0")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return a positive number of seconds, written with or without an s."""
+    value = _number(text.removesuffix("s"))
+    if value is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds; write one such as 30")
+    return value
+
+
+def ratio(text: str) -> float:
+    """Return a share between 0 and 1, written as such or in percent."""
+    value = _number(text.removesuffix("%"))
+    if value is not None and text.endswith("%"):
+        value /= 100
+    if value is None or value >= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share between 0 and 1; write one such as 2.5%")
+    return value
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None

@@ -1,0 +1,1 @@
+"""The worker's side: what runs in the process that is measured."""

@@ -1,0 +1,29 @@
+"""
+What the fork server imports before it forks workers: libraries only, never a user's file.
+
+Everything that would cost each worker time is here: torch takes seconds to import, and the first optimizer of a
+process imports `torch._dynamo`, which takes as long again. Nothing here may start a thread: one matrix product in the
+server hangs every worker, because OpenMP's threads do not survive a fork.
+"""
+
+import gc
+import os
+
+import torch
+
+torch.set_num_threads(1)  # before any import below could start an OpenMP pool
+
+import torch._dynamo  # noqa: E402 (after the line above, on purpose)
+import torch.distributed  # noqa: E402, ICN001 (imported for its own sake)
+import torch.nn.parallel  # noqa: E402
+import torch.optim  # noqa: E402
+
+import bench.measuring.process  # noqa: E402, F401 (the worker's own code, so that it is not imported in each)
+
+SERVER_PID = os.getpid()
+"""In a forked worker its parent's pid; in any other process its own."""
+
+# What was imported lives as long as the server. Frozen, it is not walked by the workers' garbage collector, which
+# would copy every page that it touches: 0.2 s a worker.
+gc.collect()
+gc.freeze()

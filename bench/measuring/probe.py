@@ -1,0 +1,67 @@
+"""Looks at the machine's devices and libraries from inside a child, so that the parent never touches a device."""
+
+import os
+import platform
+import sys
+from typing import Any
+
+import torch
+
+from bench.record import to_plain
+from bench.result import DeviceInfo
+
+
+def look() -> dict[str, Any]:
+    """
+    Return what this process sees, after proving that it can compute in parallel.
+
+    The parallel product is the canary for the fork server: if a thread was started in the server, this hangs.
+    """
+    square = torch.randn(256, 256, requires_grad=True)
+    (square @ square).sum().backward()
+    inherited_device = _inherited_device()
+    preload = sys.modules.get("bench.measuring.preload")
+    return {
+        "preloaded": preload is not None and os.getppid() == preload.SERVER_PID,
+        "inherited_device": inherited_device,
+        "devices": [to_plain(device) for device in _devices()],
+        "hard": {
+            "python": ".".join(platform.python_version_tuple()[:2]),
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda or "",
+            "cudnn": str(torch.backends.cudnn.version() or "") if torch.version.cuda else "",
+            "nccl": ".".join(map(str, torch.cuda.nccl.version())) if torch.cuda.is_available() else "",
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+    }
+
+
+def _inherited_device() -> bool:
+    """Return whether the fork server had a device initialised, which would break every worker."""
+    return bool(torch.cuda._is_in_bad_fork())  # noqa: SLF001 (torch has no public question for this)
+
+
+def _devices() -> list[DeviceInfo]:
+    accelerator = torch.accelerator.current_accelerator(check_available=True) if _has_accelerator() else None
+    if accelerator is None:
+        return []
+    return [_describe(accelerator.type, index) for index in range(torch.accelerator.device_count())]
+
+
+def _has_accelerator() -> bool:
+    return torch.accelerator.is_available()
+
+
+def _describe(device_type: str, index: int) -> DeviceInfo:
+    if device_type == "cuda":
+        properties = torch.cuda.get_device_properties(index)
+        return DeviceInfo(
+            type="cuda",
+            index=index,
+            name=properties.name,
+            total_memory_bytes=properties.total_memory,
+            capability=(properties.major, properties.minor),
+        )
+    module = torch.get_device_module(device_type)
+    name = module.get_device_name(index) if hasattr(module, "get_device_name") else device_type
+    return DeviceInfo(type=device_type, index=index, name=name)

@@ -1,0 +1,135 @@
+"""What runs in a worker's process before and after the measuring: logs, environment, the watch over the parent."""
+
+import contextlib
+import faulthandler
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import torch
+
+from bench.errors import BenchError
+from bench.measuring import probe
+from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
+from bench.measuring.training_step import StepError
+from bench.measuring.worker import Worker, measure
+from bench.record import from_plain, to_plain
+
+OUT_OF_MEMORY_TEXTS = ("out of memory", "DefaultCPUAllocator: can't allocate", "not enough memory", "ALLOC_FAILED")
+"""How torch's allocators say it where they raise a bare RuntimeError (CPU, cuBLAS, cuDNN)."""
+
+
+def run_rank(rank: int, directory: str) -> None:
+    """
+    Run one rank of the task in *directory* and leave an answer file there; the entry point of every worker process.
+
+    The answer is on the disk before tear-down, so that an abort afterwards loses nothing.
+    """
+    started_ns = time.monotonic_ns()
+    folder = Path(directory)
+    _send_output_to(folder / log_file(rank))
+    _die_with_parent()
+    task: Task = from_plain(Task, json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
+    _enter(task, rank)
+    start_seconds = (started_ns - task.ordered_at_ns) / 1e9
+    try:
+        if task.kind == "probe":
+            _leave_answer(folder, rank, Answer(status="ok", probe=probe.look()))
+            return
+        worker = _run(task, rank, folder, start_seconds)
+    except BaseException as error:  # noqa: BLE001 (whatever a user's file raises, SystemExit too, becomes a row)
+        traceback.print_exc()
+        _leave_answer(folder, rank, _answer_for(error))
+        sys.exit(1)
+    worker.ranks.leave()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not by returning: that would free the worker, and DDP's reducer, when it holds the last reference to the process
+    # group, waits under the GIL for gloo's thread, which waits for the GIL (2 of 12 visits hung there until killed).
+    os._exit(0)
+
+
+def _run(task: Task, rank: int, folder: Path, start_seconds: float) -> Worker:
+    assert task.case is not None
+    worker = Worker(task.case, rank=rank, rendezvous=folder / "rendezvous", deadline_seconds=task.deadline_seconds)
+    measurement = measure(
+        worker, start_seconds=start_seconds, deadline_seconds=task.deadline_seconds, with_memory=task.with_memory
+    )
+    _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
+    return worker
+
+
+def _answer_for(error: BaseException) -> Answer:
+    text = str(error).strip().partition("\n")[0]
+    if isinstance(error, (BenchError, StepError)):
+        message = text
+    else:
+        message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        message += _place_of(error)
+    is_oom = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in OUT_OF_MEMORY_TEXTS)
+    )
+    return Answer(status="oom" if is_oom else "error", message=message, failed_at_ns=time.monotonic_ns())
+
+
+def _place_of(error: BaseException) -> str:
+    """Return `` (file.py:12)`` for the innermost frame outside torch and this package, if there is one."""
+    own = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent), "<frozen")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+def _leave_answer(folder: Path, rank: int, answer: Answer) -> None:
+    """Write the answer under another name first, so that a half-written one is never read."""
+    path = folder / answer_file(rank)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(to_plain(answer)), encoding="utf-8")
+    draft.replace(path)
+
+
+def _enter(task: Task, rank: int) -> None:
+    """Give this process the environment, folder and threads that the task says, not the fork server's."""
+    os.environ.clear()
+    os.environ.update(task.environment)
+    os.chdir(task.working_directory)
+    torch.set_num_threads(task.num_threads)
+    if task.case is not None and task.num_processes > 1:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(task.num_processes))
+
+
+def _send_output_to(path: Path) -> None:
+    """Send everything that this process prints, C code included, to a file of its own."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
+    faulthandler.enable(file=2)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends the workers itself
+
+
+def _die_with_parent() -> None:
+    """
+    Kill this process as soon as the launcher is gone, also from within a collective that hangs.
+
+    A fork server's workers outlive a parent that was killed with SIGKILL: its life line is inherited by them.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            wait([sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="stepbench-parent-watch", daemon=True).start()

@@ -1,0 +1,70 @@
+"""The ranks of one case: barrier, agreement and gathering, which do nothing where there is one process."""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl", "xpu": "cpu:gloo,xpu:xccl"}
+"""Device type to backend. Control messages are CPU tensors over gloo, so that they never touch the device's queue."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """This process among those that run one case."""
+
+    rank: int = 0
+    world_size: int = 1
+    in_group: bool = False
+
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        if self.in_group:
+            dist.all_reduce(torch.zeros(1))  # a CPU tensor: gloo, whatever the device's backend is
+
+    def agree(self, value: int) -> int:
+        """Return rank 0's *value* on every rank."""
+        if not self.in_group:
+            return value
+        message = torch.tensor([value], dtype=torch.int64)
+        dist.broadcast(message, src=0)
+        return int(message.item())
+
+    def gather(self, values: Sequence[int]) -> list[list[int]]:
+        """Return every rank's *values*, by rank."""
+        if not self.in_group:
+            return [list(values)]
+        own = torch.tensor(list(values), dtype=torch.int64)
+        everyone = [torch.empty_like(own) for _ in range(self.world_size)]
+        dist.all_gather(everyone, own)
+        return [message.tolist() for message in everyone]
+
+    def leave(self) -> None:
+        """Destroy the process group; the barrier before it keeps gloo's early leavers from aborting the others."""
+        if self.in_group:
+            self.barrier()
+            dist.destroy_process_group()
+
+
+def join_ranks(rank: int, world_size: int, device_type: str, rendezvous: Path, timeout_seconds: float) -> Ranks:
+    """
+    Join the process group through a file, so that no port is chosen and none is open beyond loopback.
+
+    Args:
+        rank: Of this process, from 0.
+        world_size: Number of ranks.
+        device_type: Decides the backend.
+        rendezvous: A path that no earlier group used.
+        timeout_seconds: After which a collective gives up; the worker's deadline, which comes first.
+    """
+    dist.init_process_group(
+        BACKENDS[device_type],
+        init_method=f"file://{rendezvous}",
+        rank=rank,
+        world_size=world_size,
+        timeout=datetime.timedelta(seconds=timeout_seconds),
+    )
+    return Ranks(rank=rank, world_size=world_size, in_group=True)

@@ -1,0 +1,142 @@
+"""The metrics: one row for each figure that is derived from a worker's raw samples."""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from bench.case import Case
+from bench.result import Measurement, Phase
+from bench.statistics import geometric_mean
+
+Function = Callable[[Measurement, Case], float | None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A figure of one worker, and how the figures of a case's workers become one."""
+
+    name: str
+    """Ends in the unit; a column of results.csv."""
+    better: Literal["lower", "higher"]
+    summary: str
+    function: Function
+    """Takes a worker's measurement and its case; None: not defined here."""
+    combine: Callable[[Sequence[float]], float] = geometric_mean
+    """From the workers' figures to the case's."""
+    is_count: bool = False
+    """Whether the figure counts whole things (bytes, parameters)."""
+
+
+def _phase(phase: Phase) -> Function:
+    """Return the function that gives the median of *phase* over the timed steps."""
+
+    def median(measurement: Measurement, _case: Case) -> float | None:
+        samples = measurement.samples_seconds.get(phase)
+        return statistics.median(samples) if samples else None
+
+    return median
+
+
+def step_seconds(measurement: Measurement) -> float:
+    """Return the wall time of the timed window divided by its steps; throughput is computed from the same."""
+    return measurement.window_seconds / measurement.window_steps
+
+
+def _samples_per_second(measurement: Measurement, case: Case) -> float:
+    return case.global_batch_size / step_seconds(measurement)
+
+
+def _items_per_second(measurement: Measurement, case: Case) -> float:
+    return _samples_per_second(measurement, case) * measurement.items_per_sample
+
+
+METRICS: dict[str, Metric] = {
+    row.name: row
+    for row in (
+        Metric(
+            name="step_seconds",
+            better="lower",
+            summary="wall time of the timed window divided by its steps",
+            function=lambda measurement, _case: step_seconds(measurement),
+        ),
+        Metric(
+            name="forward_seconds", better="lower", summary="median time of model and loss", function=_phase("forward")
+        ),
+        Metric(
+            name="backward_seconds",
+            better="lower",
+            summary="median time of the backward pass",
+            function=_phase("backward"),
+        ),
+        Metric(
+            name="optimizer_seconds",
+            better="lower",
+            summary="median time of the optimizer's step, unscaling and zeroing included",
+            function=_phase("optimizer"),
+        ),
+        Metric(
+            name="h2d_seconds",
+            better="lower",
+            summary="median time until the batch is on its device",
+            function=_phase("h2d"),
+        ),
+        Metric(
+            name="first_step_seconds",
+            better="lower",
+            summary="the very first step, with everything that happens only once",
+            function=lambda measurement, _case: measurement.first_step_seconds,
+        ),
+        Metric(
+            name="throughput_samples_per_second",
+            better="higher",
+            summary="global batch size divided by step_seconds",
+            function=_samples_per_second,
+        ),
+        Metric(
+            name="throughput_items_per_second",
+            better="higher",
+            summary="the same in the workload's items, such as tokens",
+            function=_items_per_second,
+        ),
+        Metric(
+            name="peak_allocated_bytes",
+            better="lower",
+            summary="largest amount of device memory in tensors, of the fullest rank",
+            function=lambda measurement, _case: measurement.peak_allocated_bytes,
+            combine=max,
+            is_count=True,
+        ),
+        Metric(
+            name="peak_reserved_bytes",
+            better="lower",
+            summary="largest amount that the allocator held, of the fullest rank",
+            function=lambda measurement, _case: measurement.peak_reserved_bytes,
+            combine=max,
+            is_count=True,
+        ),
+        Metric(
+            name="process_peak_bytes",
+            better="lower",
+            summary="largest resident size of a process; misleading after a fork",
+            function=lambda measurement, _case: measurement.process_peak_bytes,
+            combine=max,
+            is_count=True,
+        ),
+        Metric(
+            name="parameters",
+            better="lower",
+            summary="trainable parameters of the model",
+            function=lambda measurement, _case: measurement.parameters,
+            combine=max,
+            is_count=True,
+        ),
+        Metric(
+            name="final_loss",
+            better="lower",
+            summary="loss of the last timed step",
+            function=lambda measurement, _case: measurement.final_loss,
+            combine=statistics.median,
+        ),
+    )
+}

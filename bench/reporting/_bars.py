@@ -1,0 +1,183 @@
+"""A page of horizontal bars: a title that says the finding, a panel a workload, and what could not be measured."""
+
+import dataclasses
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from bench.reporting._style import GREY, INK, LIGHT, RC, text_inches
+
+# All lengths are inches: rows keep their height and texts their distance however many cases there are.
+PLOT_WIDTH = 7.0
+MARGIN = 0.25
+ROW, BAR_SHARE = 0.27, 0.74
+TITLE_LINE, SUBTITLE_LINE, LEGEND_LINE, NOTE_LINE = 0.27, 0.2, 0.3, 0.175
+PANEL_HEAD, PANEL_FOOT = 0.42, 0.52
+GAP = 0.08
+TITLE_POINTS, PANEL_POINTS, LABEL_POINTS, NOTE_POINTS = 13, 10.5, 8.5, 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One case; all values in the unit of its panel."""
+
+    label: str
+    parts: tuple[tuple[float, str, str], ...]
+    """Length, colour and hatch of each part, left to right."""
+    low: float | None = None
+    high: float | None = None
+    """Ends of the whisker."""
+    outline: float | None = None
+    """Length of an empty frame around the bar."""
+    marker: float | None = None
+    """Where a thin upright line stands."""
+    text: str = ""
+    """Stands to the right of everything else."""
+
+    @property
+    def end(self) -> float:
+        """Where the bar's ink ends."""
+        ends = (sum(length for length, _, _ in self.parts), self.high, self.outline, self.marker)
+        return max(end for end in ends if end is not None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Panel:
+    """The cases of one workload on one scale."""
+
+    title: str
+    axis_label: str
+    """Quantity and unit."""
+    bars: tuple[Bar, ...]
+
+    @property
+    def height(self) -> float:
+        """In inches, title and axis included."""
+        return PANEL_HEAD + len(self.bars) * ROW + PANEL_FOOT
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page:
+    """Everything that a figure says."""
+
+    title: str
+    subtitle: tuple[str, ...]
+    """Paragraphs."""
+    panels: tuple[Panel, ...]
+    legend: tuple[Artist, ...] = ()
+    """Labelled artists."""
+    notes: tuple[str, ...] = ()
+    """Paragraphs below the panels."""
+
+
+def draw(page: Page) -> Figure:
+    """Return the figure of *page*; it grows with the number of cases and the length of the notes."""
+    labels = [bar.label for panel in page.panels for bar in panel.bars]
+    left = MARGIN + max((text_inches(label, LABEL_POINTS) for label in labels), default=0.0) + GAP
+    width = left + PLOT_WIDTH + MARGIN
+    title = _wrap(page.title, width, TITLE_POINTS * 1.1)  # bold is about a tenth wider
+    subtitle = [line for words in page.subtitle for line in _wrap(words, width, NOTE_POINTS)]
+    notes = [line for note in page.notes for line in _wrap(note, width, NOTE_POINTS)]
+    head = MARGIN + len(title) * TITLE_LINE + len(subtitle) * SUBTITLE_LINE + (LEGEND_LINE if page.legend else GAP)
+    height = head + sum(panel.height for panel in page.panels) + len(notes) * NOTE_LINE + MARGIN
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(width, height))
+        _write(figure, title, MARGIN, TITLE_LINE, size=TITLE_POINTS, weight="bold")
+        _write(figure, subtitle, MARGIN + len(title) * TITLE_LINE, SUBTITLE_LINE, size=NOTE_POINTS, color=GREY)
+        if page.legend:
+            _add_legend(figure, page.legend, head)
+        top = head
+        for panel in page.panels:
+            _add_panel(figure, panel, left, top)
+            top += panel.height
+        _write(figure, notes, top, NOTE_LINE, size=NOTE_POINTS, color=INK)
+    return figure
+
+
+def _write(figure: Figure, lines: Sequence[str], top: float, line_height: float, **style: Any) -> None:
+    """Write *lines* at the left margin, the first one *top* inches below the figure's upper edge."""
+    height = figure.get_figheight()
+    for number, line in enumerate(lines):
+        at = (MARGIN / figure.get_figwidth(), 1 - (top + number * line_height) / height)
+        figure.text(*at, line, va="top", **style)
+
+
+def _wrap(text: str, width: float, points: float) -> list[str]:
+    """Return *text* in lines that fit between the margins."""
+    if not text:
+        return []
+    inches_per_letter = text_inches(text, points) / len(text)
+    letters = int((width - 2 * MARGIN) / inches_per_letter * 0.96)  # lines differ from the text's average letter
+    return textwrap.wrap(text, max(letters, 20), break_on_hyphens=False)
+
+
+def _add_legend(figure: Figure, handles: Sequence[Artist], bottom: float) -> None:
+    at = (MARGIN / figure.get_figwidth(), 1 - (bottom - 0.02) / figure.get_figheight())
+    figure.legend(
+        handles=list(handles), loc="lower left", bbox_to_anchor=at, ncols=len(handles), frameon=False, borderpad=0,
+        borderaxespad=0, fontsize=LABEL_POINTS, columnspacing=1.4, handlelength=1.6, handletextpad=0.5,
+    )  # fmt: skip
+
+
+def _add_panel(figure: Figure, panel: Panel, left: float, top: float) -> None:
+    """Draw *panel* with its upper edge *top* inches below the figure's."""
+    width, height = figure.get_size_inches()
+    rows_height = len(panel.bars) * ROW
+    bottom = height - top - PANEL_HEAD - rows_height
+    axes = figure.add_axes((left / width, bottom / height, PLOT_WIDTH / width, rows_height / height))
+    figure.text(MARGIN / width, (bottom + rows_height + 0.07) / height, panel.title, size=PANEL_POINTS, weight="bold")
+    axes.set_xlim(0, _axis_end(panel.bars))
+    axes.set_ylim(len(panel.bars) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.6g}"))
+    axes.tick_params(axis="x", labelsize=NOTE_POINTS, length=3)
+    axes.set_yticks([])
+    axes.grid(axis="x", color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(panel.axis_label, size=LABEL_POINTS, labelpad=3)
+    for number, bar in enumerate(panel.bars):
+        _add_bar(axes, bar, number)
+
+
+def _axis_end(bars: Sequence[Bar]) -> float:
+    """Return an upper limit that leaves room for the longest text behind the longest bar."""
+    end = max((bar.end for bar in bars), default=0.0) or 1.0
+    longest = max((text_inches(bar.text, LABEL_POINTS) for bar in bars), default=0.0)
+    return end * PLOT_WIDTH / max(PLOT_WIDTH - longest - 2 * GAP, PLOT_WIDTH / 4)
+
+
+def _add_bar(axes: Axes, bar: Bar, row: int) -> None:
+    start = 0.0
+    for length, colour, hatch in bar.parts:
+        axes.barh(row, length, BAR_SHARE, left=start, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+        start += length
+    if bar.outline is not None:
+        axes.barh(row, bar.outline, BAR_SHARE, fill=False, edgecolor=INK, linewidth=0.8, linestyle=(0, (3, 2)))
+    if bar.low is not None and bar.high is not None:
+        middle = start if bar.marker is None else bar.marker
+        axes.errorbar(
+            middle,
+            row,
+            xerr=[[middle - bar.low], [bar.high - middle]],
+            ecolor=INK,
+            elinewidth=1,
+            capsize=2.5,
+            fmt="none",
+        )
+    if bar.marker is not None:
+        axes.vlines(bar.marker, row - 0.46, row + 0.46, color=INK, linewidth=1.4)
+    gap_points = GAP * 72
+    style: dict[str, Any] = {
+        "textcoords": "offset points",
+        "va": "center_baseline",
+        "size": LABEL_POINTS,
+        "annotation_clip": False,
+    }
+    axes.annotate(bar.text, (bar.end, row), (gap_points, 0), **style)
+    axes.annotate(bar.label, (0, row), (-gap_points, 0), xycoords=axes.get_yaxis_transform(), ha="right", **style)

@@ -1,0 +1,110 @@
+"""The results as a table for the terminal, fitted to its width."""
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.reporting import _unmeasured
+from bench.reporting._columns import GAP, Column, columns, fitting
+from bench.reporting._labels import FLAGS, variant, varied_batches
+from bench.reporting._numbers import TIMES
+from bench.reporting._rows import Row, rows
+from bench.results.frame import Run
+
+_ASCII = str.maketrans({"±": "+/-", TIMES: "x", "µ": "u"})
+
+MakeText = Callable[..., Text]
+
+
+def print_results(run: Run, console: Console) -> None:
+    """Print the table of *run* in the width of *console*."""
+    console.print(table(run, console.width, ascii_only=console.options.ascii_only))
+
+
+def table(run: Run, console_width: int, *, ascii_only: bool = False) -> RenderableType:
+    """
+    Return the results as a table, the cases without a figure in one line a reason, and a legend.
+
+    Args:
+        run: What is shown.
+        console_width: In letters; the least needed columns are left out until the table fits.
+        ascii_only: Whether the terminal cannot show signs such as ±.
+    """
+    signs = _ASCII if ascii_only else {}
+
+    def text(words: str, style: str = "") -> Text:
+        # A Text is never searched for markup: brackets in a reason or a file name stay what they are.
+        return Text(words.translate(signs), style=style)
+
+    all_rows = rows(run)
+    measured = [row for row in all_rows if row.is_measured]
+    parts: list[RenderableType] = []
+    legend: list[str] = []
+    if measured:
+        every = columns(measured, lambda words: words.translate(signs))
+        kept = fitting(every, console_width)
+        parts.append(_table(kept, measured, text))
+        legend = _legend(run, measured, [column for column in every if not column.is_in(kept)])
+    else:
+        parts.append(text("Nothing was measured."))
+    if len(measured) < len(all_rows):
+        parts += [text(""), _missing(all_rows, text)]
+    return Group(*parts, text(""), *(text(line, "dim") for line in legend))
+
+
+def _table(kept: Sequence[Column], measured: Sequence[Row], text: MakeText) -> Table:
+    found = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column in kept:
+        found.add_column(text(column.header), justify="right" if column.is_number else "left", overflow="fold")
+    best = _fastest(measured)
+    for number, row in enumerate(measured):
+        style = "bold green" if row.case.id in best else ""
+        found.add_row(*(text(column.cells[number], style if column.header == "step" else "") for column in kept))
+    return found
+
+
+def _fastest(measured: Sequence[Row]) -> set[str]:
+    """Return the ids of the fastest case of each workload and batch that has several."""
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for row in measured:
+        groups.setdefault((row.case.workload, row.case.global_batch_size), []).append(row)
+    several = [group for group in groups.values() if len(group) > 1]
+    return {min(group, key=lambda row: row.number("step_seconds") or 0.0).case.id for group in several}
+
+
+def _missing(all_rows: Sequence[Row], text: MakeText) -> Table:
+    """Return one line a reason: what is not in the table and why."""
+    found = Table.grid(padding=(0, GAP, 0, 0))
+    found.add_column(no_wrap=True)
+    found.add_column(overflow="fold")
+    for group in _unmeasured.groups(all_rows):
+        line = f"{group.count}: {group.reason or 'no reason given'} ({group.names})"
+        found.add_row(text(group.status, "bold red" if group.is_failure else "yellow"), text(line))
+    return found
+
+
+def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> list[str]:
+    """Return what the table leaves out or cannot explain itself."""
+    shared = [f"{column.header} {column.cells[0]}" for column in dropped if column.is_axis]
+    lines = [f"every row: {', '.join(shared)}"] if shared else []
+    ids = {row.columns.get("reference_case_id") for row in measured}
+    references = dict.fromkeys(variant(case) for case in run.plan.cases if case.id in ids)
+    over = f"speed-up over {' or '.join(references)} with the same workload and global batch"
+    lines.append(f"±: 95 % interval over rounds; {over}")
+    flags = dict.fromkeys(flag for row in measured for flag in row.flags)
+    if flags:
+        with_rows = any(column.header == "flags" for column in dropped)
+        lines.append("flags: " + "; ".join(_flag(flag, measured, with_rows=with_rows) for flag in flags))
+    return lines
+
+
+def _flag(flag: str, measured: Sequence[Row], *, with_rows: bool) -> str:
+    """Return what *flag* means, and where its column is left out also which rows have it."""
+    words = f"{flag} = {FLAGS[flag]}" if flag in FLAGS else flag
+    if not with_rows:
+        return words
+    cases = [row.case for row in measured if flag in row.flags]
+    which = "all rows" if len(cases) == len(measured) else _unmeasured.names(cases, varied_batches(cases))
+    return f"{words} ({which})"

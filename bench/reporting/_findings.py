@@ -1,0 +1,110 @@
+"""The sentence that a reader should take away, and a neutral one where the intervals allow none."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from bench.case import Case
+from bench.reporting._labels import cut_middle, difference
+from bench.reporting._numbers import TIMES, digits
+from bench.reporting._rows import Row
+from bench.result import PHASES, DeviceInfo
+from bench.statistics import Interval
+
+MARGIN_RATIO = 0.02
+"""The smallest change that matters (method.md, section 5): the most striking of many cases must not be luck."""
+_NAME_LENGTH = 40
+
+
+def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
+    """Return the largest speed-up that its interval bears out, else the largest slowdown, else what is shown."""
+    measured = [row for row in rows if row.is_measured and "implausible" not in row.flags]
+    ratios = [(row, ratio) for row in measured if (ratio := row.interval("speedup"))]
+    sure = [(row, ratio) for row, ratio in ratios if ratio.excludes(1.0, MARGIN_RATIO)]
+    if not sure:
+        return _neutral("Throughput", measured)
+    row, ratio = max(sure, key=lambda pair: pair[1].value)
+    if ratio.value < 1:
+        row, ratio = min(sure, key=lambda pair: pair[1].value)
+    reference = next(other.case for other in rows if other.case.id == row.columns["reference_case_id"])
+    ours, theirs = difference(row.case, reference)
+    factor = ratio if ratio.value > 1 else _reciprocal(ratio)
+    word = "faster" if ratio.value > 1 else "slower"
+    trains = f"{ours} trains {_workload(row.case, rows)}"
+    amount = digits(factor.value, factor.half_width_ratio)
+    return f"{trains} {amount}{TIMES} {word} than {theirs}{_place(row.case, reference, devices)}"
+
+
+def memory(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
+    """Return what the precision saves most, among cases that differ in nothing else, else what is shown."""
+    measured = [row for row in rows if row.is_measured and row.number("peak_allocated_bytes")]
+    by_case = {row.case: row for row in measured}
+    found = []
+    for row in measured:
+        full = by_case.get(dataclasses.replace(row.case, precision="fp32"))
+        if full and row.case.precision != "fp32":
+            ratio = (row.number("peak_allocated_bytes") or 0) / (full.number("peak_allocated_bytes") or 1)
+            found.append((ratio, row.case, full.case))
+    ratio, case, full_case = min(found, key=lambda pair: pair[0], default=(1.0, None, None))
+    if case is None or full_case is None or ratio > 1 - MARGIN_RATIO:
+        return _neutral("Peak memory", measured)
+    saving = f"{(1 - ratio) * 100:.0f} % less memory than fp32"
+    return f"{case.precision} trains {_workload(case, rows)} in {saving}{_place(case, full_case, devices)}"
+
+
+def phases(rows: Sequence[Row]) -> str:
+    """Return which phase is the longest in every case, and its share of the step, else what is shown."""
+    measured = [row for row in rows if row.is_measured]
+    longest = {phase for row in measured if (phase := _longest_phase(row))}
+    if len(longest) != 1 or not all(_longest_phase(row) for row in measured):
+        return _neutral("Time of each phase of a step", measured)
+    (phase,) = longest
+    column = f"{phase}_seconds"
+    shares = [(row.number(column) or 0) / (row.number("step_seconds") or 1) * 100 for row in measured]
+    low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
+    share = f"{low} %" if low == high else f"{low} to {high} %"
+    name = {"h2d": "The copy to the device", "optimizer": "The optimizer"}.get(phase, f"The {phase} pass")
+    where = " in every case" if len(measured) > 1 else ""
+    return f"{name} is the longest part of the step{where} ({share})"
+
+
+def _longest_phase(row: Row) -> str | None:
+    """Return the phase that leads by more than the margin; None where none does or only one was timed."""
+    times = sorted(((row.number(f"{phase}_seconds") or 0.0, phase) for phase in PHASES), reverse=True)
+    leads = times[1][0] > 0 and times[0][0] > times[1][0] * (1 + MARGIN_RATIO)
+    return times[0][1] if leads else None
+
+
+def _neutral(what: str, measured: Sequence[Row]) -> str:
+    if not measured:
+        return f"{what}: nothing was measured"
+    workloads = _unique(cut_middle(row.case.workload, _NAME_LENGTH) for row in measured)
+    count = "1 case" if len(measured) == 1 else f"{len(measured)} cases"
+    shown = ", ".join(workloads) if len(workloads) <= 3 else f"{len(workloads)} workloads"  # noqa: PLR2004 - fits a line
+    return f"{what} of {shown} ({count})"
+
+
+def _workload(case: Case, rows: Iterable[Row]) -> str:
+    """Return the workload's name, with the batch where the run has several of them."""
+    name = cut_middle(case.workload, _NAME_LENGTH)
+    sizes = {row.case.global_batch_size for row in rows if row.case.workload == case.workload}
+    return name if len(sizes) == 1 else f"{name} (batch {case.global_batch_size})"
+
+
+def _place(case: Case, other: Case, devices: Sequence[DeviceInfo]) -> str:
+    """Return where both were measured; empty where that differs or has no name."""
+    if case.device != other.device:
+        return ""
+    if case.device_type == "cpu":
+        return " on this CPU"
+    names = _unique(device.name for device in devices if device.type == case.device_type)
+    return f" on {names[0]}" if len(names) == 1 else f" on {case.device}"
+
+
+def _reciprocal(ratio: Interval) -> Interval:
+    assert ratio.low is not None
+    assert ratio.high is not None
+    return Interval(value=1 / ratio.value, low=1 / ratio.high, high=1 / ratio.low)
+
+
+def _unique(words: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(words))

@@ -1,0 +1,107 @@
+"""What the figures of a run have in common: a panel a workload, and below them what the bars cannot say."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+from matplotlib.artist import Artist
+
+from bench.reporting._bars import Page, Panel
+from bench.reporting._labels import FLAGS, cut_middle, variant, varied_batches
+from bench.reporting._rows import Row
+from bench.reporting._unmeasured import groups, names
+from bench.results.frame import Run
+
+_TITLE_LENGTH = 70
+_REASON_LENGTH = 240
+_NAMES_LENGTH = 480
+"""About four lines: a figure names what is missing without becoming a list of it."""
+_MAX_GROUPS = 10
+
+MakePanel = Callable[[str, Sequence[Row], Sequence[str]], Panel]
+
+
+def page(
+    run: Run,
+    all_rows: Sequence[Row],
+    shown: Sequence[Row],
+    make_panel: MakePanel,
+    *,
+    title: str,
+    subtitle: str,
+    legend: Sequence[Artist] = (),
+    by_device: bool = False,
+) -> Page:
+    """
+    Return a page with one panel a workload and a note on every case that has no bar.
+
+    Args:
+        run: Where the rows come from.
+        all_rows: One a case.
+        shown: Those that get a bar.
+        make_panel: Takes a panel's title, its rows, and the label of each.
+        title: The finding.
+        subtitle: What is shown and how to read it.
+        legend: Labelled artists; left out where there is no bar.
+        by_device: Whether each device gets a panel, where one's bars would make another's too short to read.
+    """
+    members: dict[tuple[str, str], list[Row]] = {}
+    for row in shown:
+        members.setdefault((row.case.workload, row.case.device if by_device else ""), []).append(row)
+    several = varied_batches(row.case for row in all_rows)
+    panels = []
+    for (workload, device), rows in members.items():
+        with_batch = workload in several
+        name = cut_middle(workload, _TITLE_LENGTH) + (f" on {device}" if device else "")
+        batch = "" if with_batch else f", global batch {rows[0].case.global_batch_size}"
+        labels = [variant(row.case, with_batch=with_batch) for row in rows]
+        panels.append(make_panel(name + batch, rows, labels))
+    return Page(
+        title=title,
+        subtitle=(*((subtitle,) if panels else ()), *_origin(run)),
+        panels=tuple(panels),
+        legend=tuple(legend) if panels else (),
+        notes=(*_doubts(run, shown), *_missing(all_rows, shown)),
+    )
+
+
+def _origin(run: Run) -> list[str]:
+    """Return which run this is, so that a figure can be told from another's."""
+    words = [word for word in (run.directory.name if run.directory else "", run.plan.label) if word]
+    return [f"Run: {', '.join(words)}"] if words else []
+
+
+def remarks(row: Row) -> str:
+    """Return the row's flags for the text behind its bar; few_rounds is said once for the whole page."""
+    return " ".join(flag for flag in row.flags if flag != "few_rounds")
+
+
+def _doubts(run: Run, shown: Sequence[Row]) -> list[str]:
+    """Return what the flags of the bars mean."""
+    short = [row.case for row in shown if "few_rounds" in row.flags]
+    notes = []
+    if short:
+        which = "all cases" if len(short) == len(shown) else _cut(names(short, varied_batches(short)))
+        notes.append(f"Fewer than {run.plan.sampling.min_rounds} rounds, so the interval is wide or missing: {which}")
+    flags = dict.fromkeys(flag for row in shown for flag in row.flags if flag in FLAGS and flag != "few_rounds")
+    return [*notes, *(f"{flag}: {FLAGS[flag]}" for flag in flags)]
+
+
+def _missing(rows: Sequence[Row], shown: Sequence[Row]) -> list[str]:
+    """Return a note for each reason why cases have no bar."""
+    found = groups(rows)
+    notes = []
+    for group in found[:_MAX_GROUPS]:
+        word = "Failed" if group.is_failure else "Not measured"
+        reason = cut_middle(group.reason, _REASON_LENGTH)
+        notes.append(f"{word}: {_cut(group.names)} ({group.count}, {group.status}): {reason}")
+    left_out = sum(group.num_cases for group in found[_MAX_GROUPS:])
+    if left_out:
+        notes.append(f"and {left_out} more cases for {len(found) - _MAX_GROUPS} more reasons: see results.csv")
+    unknown = [row.case for row in rows if row.is_measured and row not in shown]
+    if unknown:
+        notes.append(f"Measured, but this figure is not known there: {_cut(names(unknown, varied_batches(unknown)))}")
+    return notes
+
+
+def _cut(text: str) -> str:
+    return textwrap.shorten(text, _NAMES_LENGTH, placeholder=" ... (all in results.csv)")

@@ -1,0 +1,72 @@
+"""The cases without a figure, folded by reason so that many stay readable."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from bench.case import Case
+from bench.reporting._labels import extras, strategy, varied_batches
+from bench.reporting._rows import Row
+from bench.result import STATUSES
+
+NEVER_RAN = ("skipped", "unsupported")
+"""The statuses of cases that were not tried; every other one but ok is a failure."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Group:
+    """The cases that share a status and a reason."""
+
+    status: str
+    reason: str
+    """On one line."""
+    names: str
+    """Every case, with what they share said once: ``mlp, cnn on cuda single fp32, tf32; cuda ddp x2 fp32``."""
+    num_cases: int
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the cases were tried."""
+        return self.status not in NEVER_RAN
+
+    @property
+    def count(self) -> str:
+        """How many cases these are, in words."""
+        return "1 case" if self.num_cases == 1 else f"{self.num_cases} cases"
+
+
+def groups(rows: Sequence[Row]) -> list[Group]:
+    """Return the rows that are not measured by status and reason, failures first."""
+    cases: dict[tuple[str, str], list[Case]] = {}
+    for row in rows:
+        if not row.is_measured:
+            cases.setdefault((row.status, " ".join(row.reason.split())), []).append(row.case)
+    batches = varied_batches(row.case for row in rows)
+    found = [
+        Group(status=status, reason=reason, names=names(members, batches), num_cases=len(members))
+        for (status, reason), members in cases.items()
+    ]
+    return sorted(found, key=lambda group: (not group.is_failure, -STATUSES.index(group.status)))
+
+
+def names(cases: Sequence[Case], varied_batches: set[str]) -> str:
+    """Return the cases by workload, workloads with the same variants together."""
+    by_workload: dict[str, list[Case]] = {}
+    for case in cases:
+        by_workload.setdefault(case.workload, []).append(case)
+    by_variants: dict[str, list[str]] = {}
+    for workload, members in by_workload.items():
+        by_variants.setdefault(_variants(members, workload in varied_batches), []).append(workload)
+    return " | ".join(f"{', '.join(workloads)} on {variants}" for variants, workloads in by_variants.items())
+
+
+def _variants(cases: Sequence[Case], with_batch: bool) -> str:
+    """Return the axes of *cases* with the precisions of each device and strategy joined."""
+    precisions: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        batch = (f"batch {case.global_batch_size}",) if with_batch else ()
+        words = precisions.setdefault((f"{case.device} {strategy(case)}", ", ".join((*extras(case), *batch))), [])
+        if case.precision not in words:
+            words.append(case.precision)
+    return "; ".join(
+        f"{place} {', '.join(words)}" + (f" ({extra})" if extra else "") for (place, extra), words in precisions.items()
+    )

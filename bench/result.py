@@ -1,0 +1,154 @@
+"""The records that travel from the worker to the journal and on to every report."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+from bench.case import Case
+
+SCHEMA_VERSION = 1
+"""Raised whenever what is timed, or how a field is meant, changes; versions are never mixed."""
+
+Phase = Literal["h2d", "forward", "backward", "optimizer", "step"]
+PHASES: tuple[Phase, ...] = ("h2d", "forward", "backward", "optimizer")
+"""The parts of a step, in the order in which they run; `step` is the whole, from border to border."""
+
+Status = Literal["ok", "skipped", "unsupported", "oom", "timeout", "error", "crashed"]
+STATUSES: tuple[Status, ...] = ("ok", "skipped", "unsupported", "oom", "timeout", "error", "crashed")
+"""From best to worst: a row's status is the worst over its rounds."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SamplingPlan:
+    """How long and how often to measure; method.md gives the reason for each default."""
+
+    rounds: int | None = None
+    """Exactly this many rounds a case; None: until the target or the budget is reached."""
+    min_rounds: int = 8
+    """No case stops for its target before this many rounds (after 3 the interval covers 0.90 instead of 0.95)."""
+    budget_seconds: float = 90.0
+    """Wall time after which no further round begins; has no effect where `rounds` is given."""
+    target_ratio: float = 0.025
+    """Half-width of the 95 % interval, as a share of the figure, at which a case has enough rounds."""
+    timeout_seconds: float = 30.0
+    """Deadline of one worker, from its start to its end."""
+    num_servers: int = 3
+    """Fork servers over which the rounds are spread in turn: a server is a layer of variance of its own."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """
+    What one worker saw: raw samples and readings, nothing derived.
+
+    None means "not defined here", never 0. Samples are of rank 0, in the order of the steps; `step` runs from one
+    step's first border to the next step's.
+    """
+
+    clock: str
+    """Which clock protocol measured: host, event, or synchronizing."""
+    window_seconds: float
+    """Wall time of the timed window: from the common barrier to the latest rank's synchronised end."""
+    window_steps: int
+    samples_seconds: Mapping[str, tuple[float, ...]]
+    """Phase to the seconds of each timed step; a phase that does not happen here is absent."""
+    warmup_seconds: Mapping[str, tuple[float, ...]]
+    """The same for the steps before the window."""
+    first_step_seconds: float
+    rank_window_seconds: tuple[float, ...]
+    """Each rank's own window, to see the spread between ranks."""
+    items_per_sample: int = 1
+    item: str = "sample"
+    parameters: int
+    first_loss: float
+    final_loss: float
+    peak_allocated_bytes: int | None = None
+    peak_reserved_bytes: int | None = None
+    memory_source: str | None = None
+    """Where `peak_allocated_bytes` comes from: allocator (exact), or None."""
+    process_peak_bytes: int | None = None
+    """Largest resident size over ranks; misleading after a fork, so no finding draws on it."""
+    start_seconds: float
+    """From the launcher's order to the worker's first line: the price of isolation."""
+    build_seconds: float
+    """Building the workload, moving it, wrapping it."""
+    warmup_total_seconds: float
+    num_threads: int
+    notes: tuple[str, ...] = ()
+    """Sentences a reader of the row should know, such as a library that had to be turned off."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Failure:
+    """How a worker ended when it did not end well."""
+
+    message: str
+    """One line."""
+    log_tail: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Rank to the last lines that it wrote."""
+    exit_code: int | None = None
+    """Negative: the signal that ended it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """One visit of one case: a line of the journal."""
+
+    case: Case
+    round: int
+    """Counts from 0; a case that never runs has one result of round 0."""
+    server: int | None = None
+    """The fork server that the worker came from."""
+    status: Status
+    reason: str | None = None
+    """One sentence where the status is not ok."""
+    measurement: Measurement | None = None
+    failure: Failure | None = None
+    flags: tuple[str, ...] = ()
+    started_at: str = ""
+    """UTC, ISO 8601."""
+    duration_seconds: float = 0.0
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceInfo:
+    """One accelerator, as the probe saw it."""
+
+    type: str
+    index: int
+    name: str
+    total_memory_bytes: int | None = None
+    capability: tuple[int, ...] | None = None
+    """CUDA compute capability, (9, 0) for an H100."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Environment:
+    """
+    Where a run took place.
+
+    `hard` keys must all be equal before absolute times may be compared; `soft` keys are shown as a difference and
+    never forbid anything.
+    """
+
+    devices: tuple[DeviceInfo, ...] = ()
+    hard: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    soft: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    start_method: str = "forkserver"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The journal's first line: everything needed to compare, resume or repeat the run."""
+
+    cases: tuple[Case, ...]
+    sampling: SamplingPlan
+    environment: Environment
+    seed: int = 0
+    label: str = ""
+    suite: str = ""
+    command: tuple[str, ...] = ()
+    commit: str = ""
+    started_at: str = ""
+    schema_version: int = SCHEMA_VERSION

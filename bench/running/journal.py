@@ -1,0 +1,101 @@
+"""The journal: a run's truth, one JSON line for the plan and one for every visit of a case."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from bench.errors import JournalError
+from bench.record import from_plain, to_plain
+from bench.result import SCHEMA_VERSION, CaseResult, Plan
+
+FILE_NAME = "results.jsonl"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Journal:
+    """What a journal holds."""
+
+    plan: Plan
+    results: tuple[CaseResult, ...]
+
+
+class JournalWriter:
+    """Appends lines to a journal, each on the disk before the next visit begins."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the first line."""
+        self._append({"kind": "plan", **to_plain(plan)})
+
+    def write_result(self, result: CaseResult) -> None:
+        """Write one visit."""
+        self._append({"kind": "result", **to_plain(result)})
+
+    def close(self) -> None:
+        """Close the file; what was written is safe already."""
+        self._file.close()
+
+    def _append(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def read(path: Path) -> Journal:
+    """
+    Read the journal at *path*, a file or the directory that holds one.
+
+    A last line that was cut off (the machine died while it was written) is left out; any other damage is an error.
+
+    Raises:
+        JournalError: If there is no journal, or a line is not what a journal holds; names file and line.
+    """
+    path = path / FILE_NAME if path.is_dir() else path
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be read ({error.strerror}); give the directory of a run") from None
+    complete = content[: content.rfind(b"\n") + 1]  # in bytes, since what was cut off may be no text at all
+    lines = [_parse(path, number, line) for number, line in enumerate(complete.splitlines(), 1)]
+    if not lines or lines[0]["kind"] != "plan":
+        raise JournalError(f"{path}:1: a journal begins with its plan; this file does not")
+    try:
+        plan = from_plain(Plan, lines[0])
+    except (KeyError, TypeError) as error:
+        raise JournalError(f"{path}:1: not a plan ({error.args[0]})") from None
+    results = []
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            results.append(from_plain(CaseResult, line))
+        except (KeyError, TypeError) as error:
+            raise JournalError(f"{path}:{number}: not a result ({error.args[0]})") from None
+    return Journal(plan=plan, results=tuple(results))
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut a half-written last line off, so that what is appended next starts on a line of its own."""
+    with path.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+
+
+def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(line.decode())  # decoded here: json would guess UTF-16 from the bytes
+    except UnicodeDecodeError:
+        raise JournalError(f"{path}:{number}: not JSON (not UTF-8 text)") from None
+    except json.JSONDecodeError as error:
+        raise JournalError(f"{path}:{number}: not JSON ({error.msg})") from None
+    if not isinstance(parsed, dict) or parsed.get("kind") not in ("plan", "result"):
+        raise JournalError(f"{path}:{number}: neither a plan nor a result")
+    schema = parsed.get("schema_version")
+    if schema != SCHEMA_VERSION:
+        raise JournalError(
+            f"{path}:{number}: written with schema {schema}, this version reads {SCHEMA_VERSION}; "
+            "use the version of stepbench that wrote it"
+        )
+    return parsed

@@ -1,0 +1,143 @@
+"""
+The launcher: a process between the parent and its workers, one for each fork server.
+
+It owns the fork server, starts the ranks of each visit through `torch.multiprocessing.start_processes`, enforces the
+deadline, and ends with everything it started as soon as the parent closes its standard input, by design or by death.
+Running it apart keeps torch out of the parent, and the parent's `__main__` (a notebook, a script without a guard) out
+of the workers.
+"""
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+import time
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+GRACE_SECONDS = 1.0
+"""What the other ranks get after one failed; torch's own default would be 30 s for one that ignores SIGTERM."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (not a temp file of ours: torch's segments are looked for here)
+
+
+class Session:
+    """The processes that this launcher is answerable for: all that share its session."""
+
+    def __init__(self) -> None:
+        self._own_sid = os.getsid(0)
+        self._kept = {os.getpid()}
+
+    def keep_present(self) -> None:
+        """Take what runs now (fork server, resource tracker) for what should stay between visits."""
+        self._kept |= set(self._pids())
+
+    def kill_strays(self) -> None:
+        """Kill all that a visit left behind, and remove the shared memory of the killed."""
+        self._kill([pid for pid in self._pids() if pid not in self._kept])
+
+    def kill_all(self) -> None:
+        """Kill everything but this process."""
+        self._kill([pid for pid in self._pids() if pid != os.getpid()])
+
+    def _pids(self) -> list[int]:
+        return [pid for pid in psutil.pids() if _sid_of(pid) == self._own_sid]
+
+    @staticmethod
+    def _kill(pids: list[int]) -> None:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        for pid in pids:
+            for segment in SHARED_MEMORY.glob(f"torch_{pid}_*"):
+                segment.unlink(missing_ok=True)
+
+
+def _sid_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def main() -> None:
+    """Serve orders, one JSON line each on standard input, until it closes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--start-method", choices=("forkserver", "spawn"), required=True)
+    options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    answers = _take_standard_output()
+    session = Session()
+    orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    # This thread is the only one that must react while a visit runs; it sleeps in read() until then.
+    threading.Thread(target=_listen, args=(orders, session, options.directory), daemon=True).start()
+    if options.start_method == "forkserver":
+        multiprocessing.set_forkserver_preload(["bench.measuring.preload"])
+        forkserver.ensure_running()  # it imports torch while this process imports it below
+    from torch.multiprocessing.spawn import start_processes  # noqa: PLC0415 (after the server was started, see above)
+
+    is_first = True
+    while True:
+        order = orders.get()
+        answers.write(json.dumps(_serve(start_processes, order, options.start_method)) + "\n")
+        answers.flush()
+        if is_first:
+            session.keep_present()
+            is_first = False
+        session.kill_strays()
+
+
+def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> dict[str, Any]:
+    from bench.measuring.process import run_rank  # noqa: PLC0415 (needs torch)
+
+    deadline = time.monotonic() + order["timeout_seconds"]
+    context = start_processes(
+        run_rank, args=(order["directory"],), nprocs=order["num_processes"], join=False, start_method=start_method
+    )
+    timed_out = False
+    try:
+        while not context.join(timeout=max(0.0, deadline - time.monotonic()), grace_period=GRACE_SECONDS):
+            if time.monotonic() >= deadline:
+                timed_out = True
+                break
+    except Exception as error:  # noqa: BLE001 (how a worker ended is read from its exit code and its answer)
+        print(error, file=sys.stderr)
+    if timed_out:
+        for process in context.processes:
+            process.kill()
+        for process in context.processes:
+            process.join()
+    return {"timed_out": timed_out, "exit_codes": [process.exitcode for process in context.processes]}
+
+
+def _take_standard_output() -> Any:
+    """Keep standard output for answers, and send whatever else is printed to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _listen(orders: "queue.SimpleQueue[dict[str, Any]]", session: Session, directory: Path) -> None:
+    for line in sys.stdin:
+        orders.put(json.loads(line))
+    # The parent closed the pipe or is dead. Nothing may stay behind.
+    session.kill_all()
+    shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        directory.parent.rmdir()  # the last launcher of a run removes the run's folder
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The fork servers of a run, taken in turn, each proved by a canary before it is trusted."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.case import Case
+from bench.errors import NothingToMeasureError
+from bench.measuring.task import Task
+from bench.record import from_plain
+from bench.result import CaseResult, DeviceInfo, Environment, Failure
+from bench.running import machine
+from bench.running.server import Server, StartMethod
+from bench.running.visit import Outcome, perform, visit
+
+CANARY_SECONDS = 60.0
+"""Includes the imports of the server, which a cold disk stretches to tens of seconds."""
+
+
+def usual_start_method() -> StartMethod:
+    """Return forkserver where the platform has one."""
+    return "forkserver" if sys.platform.startswith(("linux", "darwin")) else "spawn"
+
+
+class Pool:
+    """
+    Starts servers and sends visits to them; a context manager, so that none outlives the run.
+
+    Args:
+        num_servers: Rounds go to them in turn.
+        start_method: Falls back to spawn, with a note, where a fork server fails its canary.
+        environment: The user's variables, as they were when the program began.
+    """
+
+    def __init__(self, num_servers: int, start_method: StartMethod, environment: Mapping[str, str]) -> None:
+        self.start_method = start_method
+        self.notes: list[str] = []
+        self._num_servers = num_servers
+        self._user_environment = dict(environment)
+        self._directory = Path(tempfile.mkdtemp(prefix="stepbench-"))
+        self._servers: list[Server] = []
+        self._num_started = 0
+        self.environment = Environment()
+
+    def __enter__(self) -> Self:
+        """Start the servers side by side, then prove each."""
+        try:
+            self._start_servers()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every process and remove every file of the pool."""
+        self.stop()
+
+    def visit(
+        self, case: Case, *, num_processes: int, round_index: int, timeout_seconds: float, with_memory: bool
+    ) -> CaseResult:
+        """Run *case* once, in fresh processes of the server whose turn it is in *round_index*."""
+        index = round_index % len(self._servers)
+        task = self._task(
+            kind="measure",
+            case=case,
+            num_processes=num_processes,
+            deadline_seconds=timeout_seconds,
+            with_memory=with_memory,
+        )
+        result = visit(self._servers[index], index, task, round_index)
+        if result.failure is not None and result.failure.exit_code is None:
+            self._replace(index)
+        return result
+
+    def stop(self) -> None:
+        """End every server; safe to call twice."""
+        for server in self._servers:
+            server.stop()
+        self._servers = []
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _start_servers(self) -> None:
+        self._servers = [self._new_server() for _ in range(self._num_servers)]
+        looks = [perform(server, self._task(kind="probe", deadline_seconds=CANARY_SECONDS)) for server in self._servers]
+        if self.start_method == "forkserver" and (complaint := _complaint_about(looks)):
+            self.notes.append(
+                f"the fork server failed its canary ({complaint}); workers are spawned instead, at 2-5 s each"
+            )
+            self.start_method = "spawn"
+            for server in self._servers:
+                server.stop()
+            self._servers = [self._new_server()]
+            looks = [perform(self._servers[0], self._task(kind="probe", deadline_seconds=CANARY_SECONDS))]
+        if complaint := _failure_of(looks[0]):
+            raise NothingToMeasureError(f"no worker can be started here: {complaint}")
+        assert looks[0].answer is not None
+        self.environment = self._environment_from(looks[0].answer.probe or {})
+
+    def _new_server(self) -> Server:
+        self._num_started += 1
+        return Server(self._directory / str(self._num_started), self.start_method, self._user_environment)
+
+    def _replace(self, index: int) -> None:
+        """Start another server in the place of one that died; a dead launcher has taken its workers with it."""
+        self._servers[index].stop()
+        self._servers[index] = self._new_server()
+        if complaint := _failure_of(
+            perform(self._servers[index], self._task(kind="probe", deadline_seconds=CANARY_SECONDS))
+        ):
+            raise NothingToMeasureError(f"a process that starts workers died and cannot be replaced: {complaint}")
+
+    def _task(self, **fields: Any) -> Task:
+        num_processes = fields.get("num_processes", 1)
+        return Task(
+            **fields,
+            num_threads=machine.threads_per_rank(num_processes, self._user_environment),
+            environment=machine.worker_environment(self._user_environment, self._directory),
+            working_directory=os.getcwd(),  # noqa: PTH109 (a string, as it goes into JSON)
+        )
+
+    def _environment_from(self, seen: Mapping[str, Any]) -> Environment:
+        return Environment(
+            devices=from_plain(tuple[DeviceInfo, ...], seen.get("devices", [])),
+            hard={**machine.hard_keys(self._user_environment), **seen.get("hard", {})},
+            soft=machine.soft_keys(),
+            start_method=self.start_method,
+        )
+
+
+def _failure_of(outcome: Outcome) -> str | None:
+    if outcome.status == "ok":
+        return None
+    failure = outcome.failure or Failure(message=outcome.status)
+    last_lines = [lines[-1] for lines in failure.log_tail.values() if lines]
+    return "; ".join([failure.message, *last_lines])
+
+
+def _complaint_about(looks: list[Outcome]) -> str | None:
+    """Return why a fork server must not be used, if any of its canaries says so."""
+    for look in looks:
+        if complaint := _failure_of(look):
+            return complaint
+        seen = (look.answer.probe if look.answer else None) or {}
+        if not seen.get("preloaded"):
+            return "the libraries were not preloaded in it"
+        if seen.get("inherited_device"):
+            return "a device was initialised in it"
+    return None

@@ -1,0 +1,72 @@
+"""Continue a run: the plan in its journal is the plan, and anything that differs from it is refused by name."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.errors import JournalError, UsageError
+from bench.result import Environment, Plan
+from bench.running import journal
+from bench.running.journal import Journal
+
+
+def reopen(directory: Path) -> Journal:
+    """
+    Read the journal of the run in *directory* and make it fit to be appended to.
+
+    Raises:
+        UsageError: If *directory* holds no run.
+        JournalError: If its journal is damaged.
+    """
+    path = directory / journal.FILE_NAME
+    if not path.is_file():
+        raise UsageError(f"--resume '{directory}' holds no {journal.FILE_NAME}; give the directory of a run")
+    content = journal.read(path)
+    try:
+        journal.drop_torn_line(path)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be written ({error.strerror}); a run is continued where it lies") from None
+    return content
+
+
+def refuse_other_plan(stored: Plan, asked: Plan, directory: Path) -> None:
+    """Raise a UsageError that names the first difference between the *stored* plan and what is *asked*."""
+    for name, before, now in _plan_differences(stored, asked):
+        raise UsageError(
+            f"--resume '{directory}': {name} was {before} and is now {now}; leave the options out to continue it, "
+            "or start a new one"
+        )
+
+
+def refuse_other_machine(stored: Environment, here: Environment, directory: Path) -> None:
+    """Raise a UsageError that names the first hard key in which this machine differs from the run's."""
+    for key, before, now in _differences(stored.hard, here.hard):
+        raise UsageError(
+            f"--resume '{directory}': {key} was {before or 'unset'} and is now {now or 'unset'}; times would not be "
+            "comparable, start a new run"
+        )
+    if stored.devices != here.devices:
+        before, now = (", ".join(device.name for device in found.devices) or "none" for found in (stored, here))
+        raise UsageError(f"--resume '{directory}': the accelerators were {before} and are now {now}; start a new run")
+
+
+def _plan_differences(stored: Plan, asked: Plan) -> Iterator[tuple[str, Any, Any]]:
+    before, now = ([case.slug for case in plan.cases] for plan in (stored, asked))
+    missing, added = sorted(set(before) - set(now)), sorted(set(now) - set(before))
+    if missing or added:
+        yield "the matrix", _shown(missing, "the same"), _shown(added, "without it")
+    if stored.seed != asked.seed:
+        yield "--seed", stored.seed, asked.seed
+    yield from _differences(dataclasses.asdict(stored.sampling), dataclasses.asdict(asked.sampling))
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            yield key, before.get(key), now.get(key)
+
+
+def _shown(slugs: list[str], otherwise: str) -> str:
+    few = ", ".join(slugs[:2])
+    return f"{few} and {len(slugs) - 2} more" if len(slugs) > 2 else few or otherwise  # noqa: PLR2004 (two fit a line)

@@ -1,0 +1,142 @@
+"""One visit: a task for the workers, and the result that their answers, exit codes and logs add up to."""
+
+import dataclasses
+import datetime
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from bench.case import Case
+from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
+from bench.record import from_plain, to_plain
+from bench.result import CaseResult, Failure, Status
+from bench.running.server import Ending, Server, ServerDiedError
+
+LOG_LINES = 20
+LONG_WORD = 300
+"""Characters after which a line of a log is cut: a row shows it, and a reader wants a screenful."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a visit came to."""
+
+    status: Status
+    reason: str | None
+    answer: Answer | None
+    """Rank 0's, where it left one."""
+    failure: Failure | None
+    flags: tuple[str, ...] = ()
+
+
+def visit(server: Server, server_index: int, task: Task, round_index: int) -> CaseResult:
+    """
+    Run *task*'s case once on *server* and return its result, whatever happens to the workers.
+
+    Raises:
+        ServerDiedError: Never; a launcher that dies is a crashed row.
+    """
+    assert task.case is not None
+    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    started = time.monotonic()
+    outcome = perform(server, task)
+    return CaseResult(
+        case=task.case,
+        round=round_index,
+        server=server_index,
+        status=outcome.status,
+        reason=outcome.reason,
+        measurement=outcome.answer.measurement if outcome.answer else None,
+        failure=outcome.failure,
+        flags=outcome.flags,
+        started_at=started_at,
+        duration_seconds=round(time.monotonic() - started, 6),
+    )
+
+
+def perform(server: Server, task: Task) -> Outcome:
+    """Order *task* from *server* and interpret how it ended; the folder of the visit is gone afterwards."""
+    folder = server.directory / "visit"
+    folder.mkdir(mode=0o700)
+    try:
+        stamped = dataclasses.replace(task, ordered_at_ns=time.monotonic_ns())
+        (folder / TASK_FILE).write_text(json.dumps(to_plain(stamped)), encoding="utf-8")
+        try:
+            ending = server.order(folder, task.num_processes, task.deadline_seconds)
+        except ServerDiedError as error:
+            return _failed("crashed", str(error), folder, task, exit_code=None)
+        return _interpret(ending, folder, task)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interpret(ending: Ending, folder: Path, task: Task) -> Outcome:
+    answers = [_read_answer(folder, rank) for rank in range(task.num_processes)]
+    failed = [answer for answer in answers if answer is not None and answer.status != "ok"]
+    if all(answer is not None and answer.status == "ok" for answer in answers):
+        # All results are on the disk, so what happened after them is a warning, not a failure.
+        aborted = ending.timed_out or any(code != 0 for code in ending.exit_codes)
+        flags = ("teardown_abort",) if aborted else ()
+        return Outcome(status="ok", reason=None, answer=answers[0], failure=None, flags=flags)
+    exit_code = _telling_exit_code(ending)
+    vanished = not ending.timed_out and any(
+        answer is None and code != -signal.SIGTERM for answer, code in zip(answers, ending.exit_codes, strict=True)
+    )
+    if failed and not vanished:  # a rank that vanished takes the others with it; what those say is not the cause
+        first = min(failed, key=lambda answer: (answer.status != "oom", answer.failed_at_ns or 0))
+        return _failed(first.status, first.message or first.status, folder, task, exit_code=exit_code)
+    if ending.timed_out:
+        reason = (
+            f"not done after {task.deadline_seconds:g} s and killed; raise --timeout, or see in the log's last lines "
+            "where it hangs"
+        )
+        return _failed("timeout", reason, folder, task, exit_code=exit_code)
+    return _failed("crashed", _crash_reason(exit_code), folder, task, exit_code=exit_code)
+
+
+def _telling_exit_code(ending: Ending) -> int | None:
+    """Return the exit code that says most: not the SIGTERM that survivors get, nor the 1 of a rank that raised."""
+    codes = [code for code in ending.exit_codes if code is not None]
+    return min(codes, key=lambda code: (code == -signal.SIGTERM, code == 1, code == 0, code), default=None)
+
+
+def _crash_reason(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"a worker ended with exit code {exit_code} and left no result; something called exit"
+    name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
+    hint = {
+        "SIGKILL": "often the kernel's out-of-memory killer",
+        "SIGBUS": "often a full /dev/shm",
+        "SIGSEGV": "a bug in native code; the log's last lines show the Python stack",
+    }.get(name)
+    return f"a worker was killed by {name}" + (f" ({hint})" if hint else "")
+
+
+def _failed(status: Status, reason: str, folder: Path, task: Task, *, exit_code: int | None) -> Outcome:
+    tails = {str(rank): _log_tail(folder / log_file(rank)) for rank in range(task.num_processes)}
+    failure = Failure(message=reason, log_tail=tails, exit_code=exit_code)
+    return Outcome(status=status, reason=reason, answer=None, failure=failure)
+
+
+def _read_answer(folder: Path, rank: int) -> Answer | None:
+    try:
+        plain = json.loads((folder / answer_file(rank)).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    answer: Answer = from_plain(Answer, plain)
+    return answer
+
+
+def _log_tail(path: Path) -> tuple[str, ...]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    return tuple(line[:LONG_WORD] for line in lines[-LOG_LINES:])
+
+
+def task_for(case: Case, *, num_processes: int, **fields: object) -> Task:
+    """Return the order to measure *case*."""
+    return Task(kind="measure", case=case, num_processes=num_processes, **fields)  # type: ignore[arg-type]  # Task checks
