@@ -42,14 +42,10 @@ def _inherited_device() -> bool:
 
 
 def _devices() -> list[DeviceInfo]:
-    accelerator = torch.accelerator.current_accelerator(check_available=True) if _has_accelerator() else None
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is None:
         return []
     return [_describe(accelerator.type, index) for index in range(torch.accelerator.device_count())]
-
-
-def _has_accelerator() -> bool:
-    return torch.accelerator.is_available()
 
 
 def _describe(device_type: str, index: int) -> DeviceInfo:

@@ -113,6 +113,8 @@ def _send_output_to(path: Path) -> None:
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")
     faulthandler.enable(file=2)
+    if hasattr(signal, "SIGUSR1"):  # the launcher asks with it where a worker hangs, before it kills it
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends the workers itself
 
 

@@ -5,13 +5,12 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.reporting._style import GREY, INK, LIGHT, RC, text_inches
+from bench.reporting._style import GREY, INK, LIGHT, styled, text_inches
 
 # All lengths are inches: rows keep their height and texts their distance however many cases there are.
 PLOT_WIDTH = 7.0
@@ -78,6 +77,11 @@ class Page:
 
 def draw(page: Page) -> Figure:
     """Return the figure of *page*; it grows with the number of cases and the length of the notes."""
+    with styled():
+        return _draw(page)
+
+
+def _draw(page: Page) -> Figure:
     labels = [bar.label for panel in page.panels for bar in panel.bars]
     left = MARGIN + max((text_inches(label, LABEL_POINTS) for label in labels), default=0.0) + GAP
     width = left + PLOT_WIDTH + MARGIN
@@ -86,17 +90,16 @@ def draw(page: Page) -> Figure:
     notes = [line for note in page.notes for line in _wrap(note, width, NOTE_POINTS)]
     head = MARGIN + len(title) * TITLE_LINE + len(subtitle) * SUBTITLE_LINE + (LEGEND_LINE if page.legend else GAP)
     height = head + sum(panel.height for panel in page.panels) + len(notes) * NOTE_LINE + MARGIN
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(width, height))
-        _write(figure, title, MARGIN, TITLE_LINE, size=TITLE_POINTS, weight="bold")
-        _write(figure, subtitle, MARGIN + len(title) * TITLE_LINE, SUBTITLE_LINE, size=NOTE_POINTS, color=GREY)
-        if page.legend:
-            _add_legend(figure, page.legend, head)
-        top = head
-        for panel in page.panels:
-            _add_panel(figure, panel, left, top)
-            top += panel.height
-        _write(figure, notes, top, NOTE_LINE, size=NOTE_POINTS, color=INK)
+    figure = Figure(figsize=(width, height))
+    _write(figure, title, MARGIN, TITLE_LINE, size=TITLE_POINTS, weight="bold")
+    _write(figure, subtitle, MARGIN + len(title) * TITLE_LINE, SUBTITLE_LINE, size=NOTE_POINTS, color=GREY)
+    if page.legend:
+        _add_legend(figure, page.legend, head)
+    top = head
+    for panel in page.panels:
+        _add_panel(figure, panel, left, top)
+        top += panel.height
+    _write(figure, notes, top, NOTE_LINE, size=NOTE_POINTS, color=INK)
     return figure
 
 
@@ -161,15 +164,9 @@ def _add_bar(axes: Axes, bar: Bar, row: int) -> None:
         axes.barh(row, bar.outline, BAR_SHARE, fill=False, edgecolor=INK, linewidth=0.8, linestyle=(0, (3, 2)))
     if bar.low is not None and bar.high is not None:
         middle = start if bar.marker is None else bar.marker
-        axes.errorbar(
-            middle,
-            row,
-            xerr=[[middle - bar.low], [bar.high - middle]],
-            ecolor=INK,
-            elinewidth=1,
-            capsize=2.5,
-            fmt="none",
-        )
+        # The mean of equal values may lie outside of its own interval, by a rounding error.
+        reach = [[max(middle - bar.low, 0)], [max(bar.high - middle, 0)]]
+        axes.errorbar(middle, row, xerr=reach, ecolor=INK, elinewidth=1, capsize=2.5, fmt="none")
     if bar.marker is not None:
         axes.vlines(bar.marker, row - 0.46, row + 0.46, color=INK, linewidth=1.4)
     gap_points = GAP * 72

@@ -70,8 +70,13 @@ def fitting(every: Sequence[Column], width: int) -> list[Column]:
     kept = list(every)
     for selection in _selections(every):
         kept = selection
-        if sum(map(_width, kept)) + GAP * (len(kept) - 1) <= width:
+        if _total_width(kept) <= width:
             break
+    # A wide column may have gone after narrow ones that fit into its place.
+    for column in sorted(every, key=lambda column: column.drop_order or 0, reverse=True):
+        fuller = [other for other in every if other.is_in([*kept, column])]
+        fuller = [next((same for same in kept if same.header == other.header), other) for other in fuller]
+        kept = fuller if _total_width(fuller) <= width else kept
     return kept
 
 
@@ -90,6 +95,10 @@ def _selections(every: Sequence[Column]) -> Iterator[list[Column]]:
     kept = [_without_interval(_cut_workload(column, _MIN_WORKLOAD_LENGTH)) for column in kept]
     yield kept
     yield [column for column in kept if column.header != "speed-up"]
+
+
+def _total_width(shown: Sequence[Column]) -> int:
+    return sum(map(_width, shown)) + GAP * (len(shown) - 1)
 
 
 def _width(column: Column) -> int:

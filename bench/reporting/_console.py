@@ -51,7 +51,9 @@ def table(run: Run, console_width: int, *, ascii_only: bool = False) -> Renderab
         parts.append(text("Nothing was measured."))
     if len(measured) < len(all_rows):
         parts += [text(""), _missing(all_rows, text)]
-    return Group(*parts, text(""), *(text(line, "dim") for line in legend))
+    if legend:
+        parts.append(text(""))
+    return Group(*parts, *(text(line, "dim") for line in legend))
 
 
 def _table(kept: Sequence[Column], measured: Sequence[Row], text: MakeText) -> Table:
@@ -92,7 +94,8 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
     ids = {row.columns.get("reference_case_id") for row in measured}
     references = dict.fromkeys(variant(case) for case in run.plan.cases if case.id in ids)
     over = f"speed-up over {' or '.join(references)} with the same workload and global batch"
-    lines.append(f"±: 95 % interval over rounds; {over}")
+    has_speedup = all(column.header != "speed-up" for column in dropped)
+    lines.append("±: 95 % interval over rounds" + (f"; {over}" if has_speedup else ""))
     flags = dict.fromkeys(flag for row in measured for flag in row.flags)
     if flags:
         with_rows = any(column.header == "flags" for column in dropped)

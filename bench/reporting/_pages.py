@@ -30,6 +30,7 @@ def page(
     subtitle: str,
     legend: Sequence[Artist] = (),
     by_device: bool = False,
+    are_times: bool = True,
 ) -> Page:
     """
     Return a page with one panel a workload and a note on every case that has no bar.
@@ -43,6 +44,7 @@ def page(
         subtitle: What is shown and how to read it.
         legend: Labelled artists; left out where there is no bar.
         by_device: Whether each device gets a panel, where one's bars would make another's too short to read.
+        are_times: Whether flags and intervals, which are about time, concern this page.
     """
     members: dict[tuple[str, str], list[Row]] = {}
     for row in shown:
@@ -60,7 +62,7 @@ def page(
         subtitle=(*((subtitle,) if panels else ()), *_origin(run)),
         panels=tuple(panels),
         legend=tuple(legend) if panels else (),
-        notes=(*_doubts(run, shown), *_missing(all_rows, shown)),
+        notes=(*(_doubts(run, shown) if are_times else ()), *_missing(all_rows, shown)),
     )
 
 

@@ -1,7 +1,8 @@
 """The look that all figures share: colours that colour-blind readers tell apart, hatches that survive grey printing."""
 
+import contextlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,18 @@ def text_inches(text: str, points: float) -> float:
     return float(width) / _POINTS_PER_INCH
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write *figure* as PNG and return its path as the list that an output format returns."""
-    dpi = min(_DPI, _MAX_PIXELS / max(figure.get_size_inches()))
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Build, measure or draw text in the common style."""
     with mpl.rc_context(RC), warnings.catch_warnings():
         # A workload's name may hold letters that the font lacks; a box in its place is no reason to alarm anyone.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write *figure* as PNG and return its path as the list that an output format returns."""
+    dpi = min(_DPI, _MAX_PIXELS / max(figure.get_size_inches()))
+    with styled():
         figure.savefig(path, dpi=dpi, facecolor="white")
     return [path]

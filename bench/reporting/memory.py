@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
 from bench.reporting._numbers import BYTES, Unit, fitting, size
-from bench.reporting._pages import page, remarks
+from bench.reporting._pages import page
 from bench.reporting._rows import Row, rows
 from bench.reporting._style import GREY, INK, fills, save
 from bench.results.frame import Run
@@ -43,7 +43,16 @@ def figure(run: Run) -> Figure:
     ]
     title = _findings.memory(all_rows, run.plan.environment.devices)
     return draw(
-        page(run, all_rows, shown, panel, title=title, subtitle=_SUBTITLE, legend=legend if has_reserved else ())
+        page(
+            run,
+            all_rows,
+            shown,
+            panel,
+            title=title,
+            subtitle=_SUBTITLE,
+            legend=legend if has_reserved else (),
+            are_times=False,
+        )
     )
 
 
@@ -54,7 +63,7 @@ def _bar(row: Row, label: str, unit: Unit, case_fills: Mapping[str, tuple[str, s
         label=label,
         parts=((allocated / unit.size, *case_fills[row.case.id]),),
         outline=None if reserved is None else reserved / unit.size,
-        text="   ".join(word for word in (size(allocated), held, remarks(row)) if word),
+        text="   ".join(word for word in (size(allocated), held) if word),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.case import Case
+from bench.reference import comparable_groups, reference_of
 from bench.statistics import paired_ratio
 
 
@@ -18,21 +19,12 @@ def speedups(
         cases: In the order of the plan.
         step_seconds: Case id to round to the step time of that round's worker; cases that are not ok are left out.
     """
-    groups: dict[tuple[str, int], list[Case]] = {}
-    for case in cases:
-        if case.id in step_seconds:
-            groups.setdefault((case.workload, case.global_batch_size), []).append(case)
     columns: dict[str, Mapping[str, object]] = {}
-    for group in groups.values():
-        reference = next((case for case in group if _is_reference(case)), group[0])
+    for group in comparable_groups(case for case in cases if case.id in step_seconds):
+        reference = reference_of(group)
         for case in group:
             columns[case.id] = _columns(case, reference, step_seconds)
     return columns
-
-
-def _is_reference(case: Case) -> bool:
-    axes = (case.device_type, case.strategy, case.precision, case.compile)
-    return axes == ("cpu", "single", "fp32", "eager")
 
 
 def _columns(case: Case, reference: Case, step_seconds: Mapping[str, Mapping[int, float]]) -> Mapping[str, object]:

@@ -26,6 +26,8 @@ import psutil
 
 GRACE_SECONDS = 1.0
 """What the other ranks get after one failed; torch's own default would be 30 s for one that ignores SIGTERM."""
+STACK_SECONDS = 0.2
+"""What a hanging worker gets to write its stack."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (not a temp file of ours: torch's segments are looked for here)
 
 
@@ -114,11 +116,20 @@ def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> di
     except Exception as error:  # noqa: BLE001 (how a worker ended is read from its exit code and its answer)
         print(error, file=sys.stderr)
     if timed_out:
-        for process in context.processes:
-            process.kill()
-        for process in context.processes:
-            process.join()
+        _kill(context.processes)
     return {"timed_out": timed_out, "exit_codes": [process.exitcode for process in context.processes]}
+
+
+def _kill(processes: list[Any]) -> None:
+    """Let each process write its stack to its log, then kill it."""
+    for process in processes:
+        if process.is_alive() and hasattr(signal, "SIGUSR1"):
+            os.kill(process.pid, signal.SIGUSR1)
+    time.sleep(STACK_SECONDS)
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
 
 
 def _take_standard_output() -> Any:

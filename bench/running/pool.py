@@ -75,7 +75,7 @@ class Pool:
             with_memory=with_memory,
         )
         result = visit(self._servers[index], index, task, round_index)
-        if result.failure is not None and result.failure.exit_code is None:
+        if self._servers[index].is_dead:
             self._replace(index)
         return result
 

@@ -47,6 +47,7 @@ class Server:
     def __init__(self, directory: Path, start_method: StartMethod, environment: Mapping[str, str]) -> None:
         self.directory = directory
         self.start_method = start_method
+        self.is_dead = False
         directory.mkdir(mode=0o700)
         self._log = (directory / "launcher.log").open("w+b")
         root = PACKAGE_DIR.parent
@@ -108,6 +109,7 @@ class Server:
         return answer
 
     def _death(self, how: str) -> ServerDiedError:
+        self.is_dead = True
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return ServerDiedError(f"the process that starts workers {how}" + (f": {lines[-1]}" if lines else ""))

@@ -8,13 +8,12 @@ import signal
 import time
 from pathlib import Path
 
-from bench.case import Case
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
 from bench.record import from_plain, to_plain
 from bench.result import CaseResult, Failure, Status
 from bench.running.server import Ending, Server, ServerDiedError
 
-LOG_LINES = 20
+LOG_LINES = 30
 LONG_WORD = 300
 """Characters after which a line of a log is cut: a row shows it, and a reader wants a screenful."""
 
@@ -32,12 +31,7 @@ class Outcome:
 
 
 def visit(server: Server, server_index: int, task: Task, round_index: int) -> CaseResult:
-    """
-    Run *task*'s case once on *server* and return its result, whatever happens to the workers.
-
-    Raises:
-        ServerDiedError: Never; a launcher that dies is a crashed row.
-    """
+    """Run *task*'s case once on *server* and return its result, whatever happens to the workers or the launcher."""
     assert task.case is not None
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     started = time.monotonic()
@@ -135,8 +129,3 @@ def _log_tail(path: Path) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(line[:LONG_WORD] for line in lines[-LOG_LINES:])
-
-
-def task_for(case: Case, *, num_processes: int, **fields: object) -> Task:
-    """Return the order to measure *case*."""
-    return Task(kind="measure", case=case, num_processes=num_processes, **fields)  # type: ignore[arg-type]  # Task checks
