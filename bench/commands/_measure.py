@@ -18,7 +18,7 @@ from bench.reporting import _console
 from bench.result import CaseResult, Environment, Plan, SamplingPlan
 from bench.results import frame
 from bench.running import machine, resume
-from bench.running.journal import FILE_NAME, JournalWriter
+from bench.running.journal import FILE_NAME, Journal, JournalWriter
 from bench.running.matrix import PlannedCase, expand, judge
 from bench.running.pool import Pool, usual_start_method
 from bench.running.server import StartMethod
@@ -69,6 +69,7 @@ def run(request: Request) -> int:
     progress = Progress(quiet=request.quiet)
     directory: Path | None = None
     status = 0
+    stored = _reopened(request)
     if request.directory is not None:
         make_directory(request.directory)
     try:
@@ -77,7 +78,7 @@ def run(request: Request) -> int:
             with _pool(request) as pool:
                 for note in pool.notes:
                     progress.say(note)
-                work = _work(request, pool.environment)
+                work = _work(request, stored, pool.environment)
                 directory = work.directory
                 _measure(work, pool, progress, request)
     except Interrupted as interrupted:
@@ -92,8 +93,12 @@ def run(request: Request) -> int:
 
 def dry_run(request: Request) -> int:
     """Print the cases and the time that they will take."""
-    with interrupts_raised(), _pool(dataclasses.replace(request), num_servers=1) as pool:
-        work = _work(request, pool.environment, make=False)
+    stored = _reopened(request)
+    try:
+        with interrupts_raised(), _pool(request, num_servers=1) as pool:
+            work = _work(request, stored, pool.environment, make=False)
+    except Interrupted as interrupted:
+        return interrupted.exit_status
     runnable = [entry for entry in work.planned if entry.status is None]
     for entry in work.planned:
         print(entry.case.slug if entry.status is None else f"{entry.case.slug}  ({entry.status}: {entry.reason})")
@@ -106,15 +111,19 @@ def _pool(request: Request, num_servers: int | None = None) -> Pool:
     return Pool(servers, request.start_method or usual_start_method(), dict(os.environ))
 
 
-def _work(request: Request, environment: Environment, *, make: bool = True) -> Work:
+def _reopened(request: Request) -> Journal | None:
+    """Return the run that is resumed, if one is; before any process is started, since it may not be there."""
+    return None if request.resume is None else resume.reopen(request.resume)
+
+
+def _work(request: Request, stored: Journal | None, environment: Environment, *, make: bool = True) -> Work:
     """Return the plan that was asked for, or the one that is resumed."""
     plan, planned = _new_plan(request, environment)
-    if request.resume is None:
+    if request.resume is None or stored is None:
         directory = request.directory or usual_directory(plan.commit)
         if make and request.directory is None:
             make_directory(directory, "the reports directory")
         return Work(plan=plan, planned=planned, earlier=(), directory=directory)
-    stored = resume.reopen(request.resume)
     if request.has_plan_options:
         resume.refuse_other_plan(stored.plan, plan, request.resume)
     resume.refuse_other_machine(stored.plan.environment, environment, request.resume)

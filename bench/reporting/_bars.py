@@ -19,6 +19,9 @@ ROW, BAR_SHARE = 0.27, 0.74
 TITLE_LINE, SUBTITLE_LINE, LEGEND_LINE, NOTE_LINE = 0.27, 0.2, 0.3, 0.175
 PANEL_HEAD, PANEL_FOOT = 0.42, 0.52
 GAP = 0.08
+WHISKER_LIMIT = 1.4
+"""Where whiskers are cut, as a multiple of the panel's longest bar: two wild rounds must not hide all others."""
+_CUT_NOTE = "Arrow: the interval goes on beyond the figure."
 TITLE_POINTS, PANEL_POINTS, LABEL_POINTS, NOTE_POINTS = 13, 10.5, 8.5, 8
 
 
@@ -32,6 +35,8 @@ class Bar:
     low: float | None = None
     high: float | None = None
     """Ends of the whisker."""
+    is_cut: bool = False
+    """Whether the whisker goes on beyond *high*: an arrow says so."""
     outline: float | None = None
     """Length of an empty frame around the bar."""
     marker: float | None = None
@@ -42,8 +47,12 @@ class Bar:
     @property
     def end(self) -> float:
         """Where the bar's ink ends."""
-        ends = (sum(length for length, _, _ in self.parts), self.high, self.outline, self.marker)
-        return max(end for end in ends if end is not None)
+        return max(self.length, self.high or 0.0)
+
+    @property
+    def length(self) -> float:
+        """The same without the whisker."""
+        return max(sum(length for length, _, _ in self.parts), self.outline or 0.0, self.marker or 0.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +91,7 @@ def draw(page: Page) -> Figure:
 
 
 def _draw(page: Page) -> Figure:
+    page = _with_cut_whiskers(page)
     labels = [bar.label for panel in page.panels for bar in panel.bars]
     left = MARGIN + max((text_inches(label, LABEL_POINTS) for label in labels), default=0.0) + GAP
     width = left + PLOT_WIDTH + MARGIN
@@ -101,6 +111,20 @@ def _draw(page: Page) -> Figure:
         top += panel.height
     _write(figure, notes, top, NOTE_LINE, size=NOTE_POINTS, color=INK)
     return figure
+
+
+def _with_cut_whiskers(page: Page) -> Page:
+    """Return *page* with no whisker far longer than its panel's bars, and a note where that took anything away."""
+    panels = []
+    for panel in page.panels:
+        limit = WHISKER_LIMIT * max(bar.length for bar in panel.bars)
+        bars = (
+            dataclasses.replace(bar, high=limit, is_cut=True) if bar.high is not None and bar.high > limit else bar
+            for bar in panel.bars
+        )
+        panels.append(dataclasses.replace(panel, bars=tuple(bars)))
+    is_cut = any(bar.is_cut for panel in panels for bar in panel.bars)
+    return dataclasses.replace(page, panels=tuple(panels), notes=(_CUT_NOTE, *page.notes) if is_cut else page.notes)
 
 
 def _write(figure: Figure, lines: Sequence[str], top: float, line_height: float, **style: Any) -> None:
@@ -167,6 +191,8 @@ def _add_bar(axes: Axes, bar: Bar, row: int) -> None:
         # The mean of equal values may lie outside of its own interval, by a rounding error.
         reach = [[max(middle - bar.low, 0)], [max(bar.high - middle, 0)]]
         axes.errorbar(middle, row, xerr=reach, ecolor=INK, elinewidth=1, capsize=2.5, fmt="none")
+        if bar.is_cut:
+            axes.plot(bar.high, row, marker=">", color=INK, markersize=5, clip_on=False)
     if bar.marker is not None:
         axes.vlines(bar.marker, row - 0.46, row + 0.46, color=INK, linewidth=1.4)
     gap_points = GAP * 72

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.cells import cell_len
 
 from bench.reporting._labels import cut_middle, strategy
-from bench.reporting._numbers import SECONDS, digits, percent, size, times, with_interval
+from bench.reporting._numbers import SECONDS, digits, size, times_with_interval, with_interval
 from bench.reporting._rows import Row
 
 GAP = 2
@@ -144,4 +144,4 @@ def _speedup(row: Row) -> str:
     if row.columns.get("reference_case_id") == row.case.id:
         return "reference"
     ratio = row.interval("speedup")
-    return f"{times(ratio)} {percent(ratio.half_width_ratio)}".strip() if ratio else ""
+    return times_with_interval(ratio) if ratio else ""

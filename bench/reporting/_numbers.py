@@ -78,9 +78,9 @@ def with_interval(interval: Interval, units: tuple[Unit, ...] = (), suffix: str 
     return " ".join(word for word in (figure, unit.name, percent(ratio)) if word)
 
 
-def times(interval: Interval) -> str:
-    """Return a ratio as a person writes it: ``1.84x`` with the proper sign."""
-    return digits(interval.value, interval.half_width_ratio) + TIMES
+def times_with_interval(interval: Interval) -> str:
+    """Return a ratio and its half-width: ``1.84x ±1.9 %`` with the proper sign."""
+    return with_interval(interval, suffix=TIMES)
 
 
 def size(value: float) -> str:

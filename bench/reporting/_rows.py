@@ -1,6 +1,7 @@
 """The rows of a run's frame with None where the frame is empty."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +60,8 @@ class Row:
             return None
         if step.low is None or step.high is None:
             return Interval(value=value)
-        return Interval(value=value, low=value * step.value / step.high, high=value * step.value / step.low)
+        high = value * step.value / step.low if step.low > 0 else math.inf  # two wild rounds reach down to 0
+        return Interval(value=value, low=value * step.value / step.high, high=high)
 
 
 def rows(run: Run) -> list[Row]:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
-from bench.reporting._numbers import TIMES, times, with_interval
+from bench.reporting._numbers import TIMES, times_with_interval, with_interval
 from bench.reporting._pages import page, remarks
 from bench.reporting._rows import Row, rows
 from bench.reporting._style import fills, save
@@ -42,7 +42,7 @@ def _bar(row: Row, label: str, case_fills: Mapping[str, tuple[str, str]]) -> Bar
     throughput, speedup = row.throughput, row.interval("speedup")
     assert throughput is not None
     is_reference = row.columns.get("reference_case_id") == row.case.id
-    gain = "reference" if is_reference else times(speedup) if speedup else ""
+    gain = "reference" if is_reference else times_with_interval(speedup) if speedup else ""
     text = "   ".join(word for word in (with_interval(throughput), gain, remarks(row)) if word)
     parts = ((throughput.value, *case_fills[row.case.id]),)
     return Bar(label=label, parts=parts, low=throughput.low, high=throughput.high, text=text)

@@ -5,6 +5,7 @@ import platform
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def worker_environment(environment: Mapping[str, str], directory: Path) -> dict[
     """Return what a worker's `os.environ` should hold: the user's, less an outer launcher's, on loopback."""
     kept = {key: value for key, value in environment.items() if not SCRUBBED.fullmatch(key)}
     # A host name that resolves to a network card makes gloo listen there, even with a file rendezvous.
-    return {**kept, "GLOO_SOCKET_IFNAME": "lo", "TMPDIR": str(directory)}
+    loopback = "lo0" if sys.platform == "darwin" else "lo"
+    return {**kept, "GLOO_SOCKET_IFNAME": loopback, "TMPDIR": str(directory)}
 
 
 def hard_keys(environment: Mapping[str, str]) -> dict[str, str]:

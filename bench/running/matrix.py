@@ -156,10 +156,11 @@ def _missing(case: Case, devices: Sequence[DeviceInfo]) -> str | None:
     first = int(case.device.partition(":")[2] or 0)
     name = case.device_type.upper()
     if first + case.num_devices > len(found):
-        wanted = f"{case.device}" if first else _count(case.num_devices, name)
-        return (
-            f"needs {wanted}, found {len(found)}" if not first else f"needs {wanted}, found {_count(len(found), name)}"
-        )
+        if not first:
+            return f"needs {_count(case.num_devices, name)}, found {len(found)}"
+        last = first + case.num_devices - 1
+        wanted = case.device if last == first else f"{case.device} to {case.device_type}:{last}"
+        return f"needs {wanted}, found {_count(len(found), name)}"
     least = PRECISIONS[case.precision].min_cuda_capability
     for device in found[first : first + case.num_devices]:
         if case.device_type == "cuda" and least and device.capability and device.capability < least:

@@ -67,14 +67,16 @@ class Pool:
     ) -> CaseResult:
         """Run *case* once, in fresh processes of the server whose turn it is in *round_index*."""
         index = round_index % len(self._servers)
+        server = self._servers[index]
         task = self._task(
+            server,
             kind="measure",
             case=case,
             num_processes=num_processes,
             deadline_seconds=timeout_seconds,
             with_memory=with_memory,
         )
-        result = visit(self._servers[index], index, task, round_index)
+        result = visit(server, index, task, round_index)
         if self._servers[index].is_dead:
             self._replace(index)
         return result
@@ -88,7 +90,7 @@ class Pool:
 
     def _start_servers(self) -> None:
         self._servers = [self._new_server() for _ in range(self._num_servers)]
-        looks = [perform(server, self._task(kind="probe", deadline_seconds=CANARY_SECONDS)) for server in self._servers]
+        looks = [self._look(server) for server in self._servers]
         if self.start_method == "forkserver" and (complaint := _complaint_about(looks)):
             self.notes.append(
                 f"the fork server failed its canary ({complaint}); workers are spawned instead, at 2-5 s each"
@@ -97,7 +99,7 @@ class Pool:
             for server in self._servers:
                 server.stop()
             self._servers = [self._new_server()]
-            looks = [perform(self._servers[0], self._task(kind="probe", deadline_seconds=CANARY_SECONDS))]
+            looks = [self._look(self._servers[0])]
         if complaint := _failure_of(looks[0]):
             raise NothingToMeasureError(f"no worker can be started here: {complaint}")
         assert looks[0].answer is not None
@@ -107,21 +109,24 @@ class Pool:
         self._num_started += 1
         return Server(self._directory / str(self._num_started), self.start_method, self._user_environment)
 
+    def _look(self, server: Server) -> Outcome:
+        """Send *server* its canary."""
+        return perform(server, self._task(server, kind="probe", deadline_seconds=CANARY_SECONDS))
+
     def _replace(self, index: int) -> None:
         """Start another server in the place of one that died; a dead launcher has taken its workers with it."""
         self._servers[index].stop()
         self._servers[index] = self._new_server()
-        if complaint := _failure_of(
-            perform(self._servers[index], self._task(kind="probe", deadline_seconds=CANARY_SECONDS))
-        ):
+        if complaint := _failure_of(self._look(self._servers[index])):
             raise NothingToMeasureError(f"a process that starts workers died and cannot be replaced: {complaint}")
 
-    def _task(self, **fields: Any) -> Task:
+    def _task(self, server: Server, **fields: Any) -> Task:
+        """Return an order to *server*; temp files go to its folder, which its launcher removes if the parent dies."""
         num_processes = fields.get("num_processes", 1)
         return Task(
             **fields,
             num_threads=machine.threads_per_rank(num_processes, self._user_environment),
-            environment=machine.worker_environment(self._user_environment, self._directory),
+            environment=machine.worker_environment(self._user_environment, server.directory),
             working_directory=os.getcwd(),  # noqa: PTH109 (a string, as it goes into JSON)
         )
 

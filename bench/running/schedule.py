@@ -41,9 +41,9 @@ class Schedule:
 
     def order(self, round_index: int) -> list[Case]:
         """Return the unfinished cases in this round's random order, the same for one seed and round."""
-        unfinished = [case for case in self._cases if not self.is_finished(case)]
-        random.Random(f"{self._seed}/{round_index}").shuffle(unfinished)  # noqa: S311 (an order, not a secret)
-        return unfinished
+        everyone = list(self._cases)  # all are shuffled, so that a resumed round goes on in the order in which it began
+        random.Random(f"{self._seed}/{round_index}").shuffle(everyone)  # noqa: S311 (an order, not a secret)
+        return [case for case in everyone if not self.is_finished(case)]
 
     def is_finished(self, case: Case) -> bool:
         """Return whether *case* failed, or it and all that it is the reference of have enough rounds."""
@@ -69,7 +69,7 @@ class Schedule:
         )
 
     def expected_seconds(self, case: Case) -> float:
-        """Return how long the next visit of *case* will take: as long as its last, the first one's set-up left out."""
+        """Return how long the next visit of *case* will take: as its quickest; the first one also profiles memory."""
         durations = self._durations[case.id]
         return min(durations) if durations else 0.0
 

@@ -86,7 +86,8 @@ def run_rounds(
     for result in earlier:
         if result.case.id in runnable:
             schedule.add(result)
-    round_index = 0
+    # Earlier rounds stay as they are: a case that waited in one of them would be paired with visits of long ago.
+    round_index = max((result.round for result in earlier), default=0)
     while cases:
         visits = 0
         for case in schedule.order(round_index):

@@ -117,9 +117,9 @@ def _failed(status: Status, reason: str, folder: Path, task: Task, *, exit_code:
 def _read_answer(folder: Path, rank: int) -> Answer | None:
     try:
         plain = json.loads((folder / answer_file(rank)).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        answer: Answer = from_plain(Answer, plain)
+    except (OSError, ValueError, KeyError, TypeError):  # absent, torn, or written by somebody else
         return None
-    answer: Answer = from_plain(Answer, plain)
     return answer
 
 

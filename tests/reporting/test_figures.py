@@ -56,7 +56,7 @@ def test_throughput_says_the_finding_the_figures_and_what_is_missing(mixed_run: 
     assert "throughput (samples/s)" in found
     assert "cpu single amp_bf16" in found
     assert "16,000 ±0.0 %   reference" in found
-    assert f"32,000 ±0.0 %   2.000{X}" in found
+    assert f"32,000 ±0.0 %   2.000{X} ±0.0 %" in found
     notes = " ".join(found)
     assert f"Failed: mlp on cpu ddp{X}2 fp32 (1 case, crashed): rank 1: signal 11 [SIGSEGV]" in notes
     assert "mlp on cuda single fp32, tf32 | cnn on cuda single fp32 (3 cases, skipped): needs 1 CUDA device" in notes
@@ -80,6 +80,19 @@ def test_a_case_of_one_round_has_no_whisker(
     figure = throughput.figure(make_run(make_rounds(make_case(), [0.004])))
     assert not figure.axes[0].collections
     assert "Fewer than 8 rounds, so the interval is wide or missing: all cases" in texts(figure)
+
+
+def test_a_wild_interval_is_cut_with_an_arrow_instead_of_hiding_the_bars(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
+) -> None:
+    calm = make_rounds(make_case(), [0.004, 0.004])
+    for wild in ([0.004, 0.016], [1e-150, 1e150]):
+        figure = throughput.figure(make_run([*calm, *make_rounds(make_case(precision="amp_bf16"), wild)]))
+        longest = max(widths(figure.axes[0]))
+        assert figure.axes[0].get_xlim()[1] < 3 * longest
+        (arrow,) = [line for line in figure.axes[0].lines if line.get_marker() == ">"]
+        assert arrow.get_xdata() == pytest.approx([1.4 * longest])
+        assert "Arrow: the interval goes on beyond the figure." in texts(figure)
 
 
 def test_each_workload_has_a_panel_of_its_own(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.reporting._numbers import BYTES, SECONDS, digits, fitting, percent, size, times, with_interval
+from bench.reporting._numbers import BYTES, SECONDS, digits, fitting, percent, size, times_with_interval, with_interval
 from bench.statistics import Interval
 
 
@@ -59,7 +59,8 @@ def test_a_figure_without_an_interval_comes_without_a_half_width() -> None:
 
 
 def test_a_ratio_is_cut_like_everything_else() -> None:
-    assert times(Interval(value=1.8432, low=1.81, high=1.88)) == "1.84\N{MULTIPLICATION SIGN}"
+    interval = Interval(value=1.8432, low=1.81, high=1.88)
+    assert times_with_interval(interval) == "1.84\N{MULTIPLICATION SIGN} ±1.9 %"
 
 
 def test_units_are_listed_from_the_largest() -> None:
