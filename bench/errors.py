@@ -1,6 +1,5 @@
 """What can go wrong before or around a measurement, each as one line for the person at the terminal."""
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -26,6 +25,8 @@ class JournalError(BenchError):
 
 def nearest(value: str, known: Iterable[str]) -> str | None:
     """Return the one of *known* that somebody who wrote *value* most likely meant, if any is near."""
+    import difflib  # noqa: PLC0415 (with re behind it, it costs --help milliseconds that only a mistake should pay)
+
     folded = {name.lower(): name for name in sorted(known)}
     # Letters in the wrong order are the likeliest slip, and difflib does not favour them: pf32 is as near to tf32.
     near = [name for name in folded if sorted(name) == sorted(value.lower())]

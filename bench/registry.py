@@ -2,22 +2,20 @@
 Finds plug-ins by the name of their file, without importing them.
 
 A plug-in package is a folder of ``bench`` whose files are each one workload, strategy, output format or subcommand.
-A file whose name starts with an underscore is support for its neighbours.
+A file whose name starts with an underscore is support for its neighbours. Imports little: `--help` waits for it.
 """
 
-import ast
-import functools
 import importlib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 PACKAGE_DIR = Path(__file__).parent
 
 
-def names(package: str) -> tuple[str, ...]:
+def names(package: str, suffix: str = ".py") -> tuple[str, ...]:
     """Return the names of the plug-ins in *package* ("workloads", "strategies", ...), sorted."""
-    return tuple(sorted(path.stem for path in (PACKAGE_DIR / package).glob("*.py") if not path.stem.startswith("_")))
+    files = (PACKAGE_DIR / package).glob(f"*{suffix}")
+    return tuple(sorted(path.stem for path in files if not path.stem.startswith("_")))
 
 
 def load(package: str, name: str) -> ModuleType:
@@ -26,82 +24,9 @@ def load(package: str, name: str) -> ModuleType:
 
 
 def summary(package: str, name: str) -> str:
-    """Return the first line of a plug-in's docstring without importing it, so that listing stays fast."""
-    return _first_line(_tree(PACKAGE_DIR / package / f"{name}.py"))
-
-
-def batch_sizes(path: Path) -> dict[str, int]:
-    """
-    Return the BATCH_SIZES that a workload file declares: function to default global batch size, the first the default.
-
-    Read from the source, so that neither torch nor the file is imported.
-
-    Raises:
-        SyntaxError: If the file is not Python.
-        ValueError: If BATCH_SIZES is not a literal dict of names to positive integers.
-    """
-    for node in _tree(path).body:
-        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
-            continue
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        if isinstance(target, ast.Name) and target.id == "BATCH_SIZES":
-            return _sizes(node.value)
-    return {}
-
-
-def functions(path: Path) -> dict[str, str]:
-    """Return the public functions at the top of a workload file with the first line of each one's docstring."""
-    return {
-        node.name: _first_line(node)
-        for node in _tree(path).body
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
-    }
-
-
-def binds(path: Path, name: str) -> bool:
-    """
-    Return whether importing the file may bind *name* at module level, by whatever statement.
-
-    A star import and a module's ``__getattr__`` may bind anything.
-    """
-    return not {name, "*", "__getattr__"}.isdisjoint(_bound_names(_tree(path).body))
-
-
-def _bound_names(body: Iterable[ast.AST]) -> Iterator[str]:
-    for node in body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.name  # what is bound inside them stays inside
-        elif isinstance(node, ast.alias):
-            yield node.asname or node.name.partition(".")[0]
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        else:
-            yield from _bound_names(ast.iter_child_nodes(node))
-
-
-def _sizes(node: ast.expr) -> dict[str, int]:
-    message = "BATCH_SIZES is not a literal dict of function names to positive integers, such as {'small': 32}"
-    try:
-        sizes = ast.literal_eval(node)
-    except (ValueError, TypeError):
-        raise ValueError(message) from None
-    if not isinstance(sizes, dict) or not all(
-        isinstance(name, str) and type(size) is int and size > 0 for name, size in sizes.items()
-    ):
-        raise ValueError(message)
-    return sizes
-
-
-def _first_line(node: ast.Module | ast.FunctionDef) -> str:
-    return (ast.get_docstring(node) or "").partition("\n")[0]
-
-
-def _tree(path: Path) -> ast.Module:
-    # Resolved, so that a relative path means another file after a change of directory.
-    return _parsed(path.resolve())
-
-
-@functools.cache
-def _parsed(path: Path) -> ast.Module:
-    # Bytes, so that Python's own rules for the encoding of source apply.
-    return ast.parse(path.read_bytes(), filename=str(path))
+    """Return the first line of a plug-in's docstring, read from its text; empty where it does not begin with one."""
+    text = (PACKAGE_DIR / package / f"{name}.py").read_text(encoding="utf-8")
+    before, _, docstring = text.partition('"""')
+    if any(line and not line.startswith("#") for line in before.splitlines()):
+        return ""
+    return docstring.partition('"""')[0].strip().partition("\n")[0]

@@ -62,7 +62,7 @@ class Suite:
 
 def names() -> tuple[str, ...]:
     """Return the names of the built-in suites, sorted."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+    return registry.names("suites", ".toml")
 
 
 def load(name_or_path: str) -> Suite:

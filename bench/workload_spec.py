@@ -6,7 +6,7 @@ Everything here reads source text at most: neither torch nor a user's file is im
 
 from pathlib import Path
 
-from bench import errors, registry
+from bench import errors, registry, workload_file
 
 DEFAULT_BATCH_SIZE = 32
 """For a user's function without an entry in BATCH_SIZES: small enough for most models to fit anywhere."""
@@ -26,7 +26,7 @@ def default_batch_size(spec: str) -> int:
     if source in registry.names("workloads"):
         return _sizes(source)[function]
     if source.endswith(".py"):
-        return registry.batch_sizes(Path(source)).get(function, DEFAULT_BATCH_SIZE)
+        return workload_file.batch_sizes(Path(source)).get(function, DEFAULT_BATCH_SIZE)
     return DEFAULT_BATCH_SIZE
 
 
@@ -72,9 +72,9 @@ def _check_file(spec: str, where: str) -> None:
         cure = f"did you mean '{path.with_name(near)}'?" if near else "a path is relative to the current directory"
         raise errors.UsageError(f"{place}'{spec}': there is no file {name}; {cure}")
     try:
-        known = tuple(registry.functions(path))
-        registry.batch_sizes(path)
-        bound = registry.binds(path, function)
+        known = tuple(workload_file.functions(path))
+        workload_file.batch_sizes(path)
+        bound = workload_file.binds(path, function)
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
         raise errors.UsageError(f"{place}'{spec}': {name}{line}: not Python: {error.msg}") from None
@@ -105,8 +105,8 @@ def _refuse(spec: str, where: str) -> None:
 
 def _sizes(name: str) -> dict[str, int]:
     path = registry.PACKAGE_DIR / "workloads" / f"{name}.py"
-    sizes = registry.batch_sizes(path)
-    sizes |= {size: DEFAULT_BATCH_SIZE for size in registry.functions(path) if size not in sizes}
+    sizes = workload_file.batch_sizes(path)
+    sizes |= {size: DEFAULT_BATCH_SIZE for size in workload_file.functions(path) if size not in sizes}
     if not sizes:
         raise errors.UsageError(f"workload '{name}': {path} has no function at its top level")
     return sizes

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import errors, registry, workload_spec
+from bench import errors, registry, workload_file, workload_spec
 
 MODEL = '''
 """A user's models."""
@@ -39,7 +39,7 @@ def _refusal(spec: str, where: str = "") -> str:
 @pytest.mark.parametrize("name", ["mlp", "cnn", "transformer", "lstm"])
 def test_a_built_in_passes_and_stands_for_its_first_size(name: str) -> None:
     workload_spec.check_workload(name)
-    first = next(iter(registry.batch_sizes(registry.PACKAGE_DIR / "workloads" / f"{name}.py")))
+    first = next(iter(workload_file.batch_sizes(registry.PACKAGE_DIR / "workloads" / f"{name}.py")))
     assert workload_spec.canonical_workload(name) == f"{name}:{first}"
 
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.console import Console
 from bench import registry
 from bench.commands._destination import make_directory, point_latest_at, usual_directory
 from bench.commands._progress import Progress
+from bench.commands._request import Request
 from bench.reporting import _console
 from bench.result import CaseResult, Environment, Plan, SamplingPlan
 from bench.results import frame
@@ -21,9 +22,7 @@ from bench.running import machine, resume
 from bench.running.journal import FILE_NAME, Journal, JournalWriter
 from bench.running.matrix import PlannedCase, expand, judge
 from bench.running.pool import Pool, usual_start_method
-from bench.running.server import StartMethod
 from bench.running.session import Interrupted, interrupts_raised, run_rounds
-from bench.suite import AxisValues, Suite
 
 EXIT_NOTHING, EXIT_FAILED = 3, 4
 FAILURES = {"oom", "timeout", "error", "crashed"}
@@ -31,27 +30,6 @@ REPORT_SECONDS = 5.0
 """Imports of pandas and matplotlib and three figures, measured on two cores."""
 VISIT_SECONDS = {"cpu": 0.6, "accelerator": 6.0}
 """What a worker of a built-in case takes: measured on two cores; on an accelerator 2 s of warm-up and its start."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the person asked for."""
-
-    suite: Suite
-    axes: AxisValues
-    sampling: Callable[[Environment], SamplingPlan]
-    """The plan depends on whether there is an accelerator, which is only known once a worker has looked."""
-    seed: int
-    label: str
-    formats: Sequence[str]
-    directory: Path | None
-    resume: Path | None
-    has_plan_options: bool
-    """Whether anything was given that a resumed run's plan could contradict."""
-    start_method: StartMethod | None
-    quiet: bool
-    started: float
-    """`time.monotonic` at the program's start: the budget counts from there."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -133,14 +111,14 @@ def _work(request: Request, stored: Journal | None, environment: Environment, *,
 
 
 def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[PlannedCase]]:
-    planned = expand(request.suite, request.axes, environment.devices, request.seed)
+    planned = expand(request.chosen_suite, request.axes, environment.devices, request.seed)
     plan = Plan(
         cases=tuple(entry.case for entry in planned),
         sampling=request.sampling(environment),
         environment=environment,
         seed=request.seed,
         label=request.label,
-        suite=request.suite.name,
+        suite=request.chosen_suite.name,
         command=tuple(sys.argv),
         commit=machine.commit_of(Path.cwd()),
         started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench import registry, suite
+from bench import registry, suite, workload_file
 from bench.precisions import PRECISIONS
 
 
@@ -31,7 +31,7 @@ def _workloads() -> dict[str, str]:
     rows = {}
     for name in registry.names("workloads"):
         path = registry.PACKAGE_DIR / "workloads" / f"{name}.py"
-        sizes, summaries = registry.batch_sizes(path), registry.functions(path)
+        sizes, summaries = workload_file.batch_sizes(path), workload_file.functions(path)
         for number, size in enumerate(sizes or summaries):
             usual = f" (the usual {name})" if number == 0 else ""
             rows[f"{name}:{size}"] = f"{summaries.get(size, '')}{usual}"

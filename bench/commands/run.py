@@ -1,20 +1,10 @@
 """Measure the cases of a suite and leave CSV, PNG and the journal (the usual command)."""
 
 import argparse
-import time
 from pathlib import Path
 
-from bench import registry, suite
+from bench import registry
 from bench.commands import _options
-from bench.errors import UsageError, unknown_value
-from bench.result import Environment, SamplingPlan
-
-CPU_BUDGET_SECONDS, ACCELERATOR_BUDGET_SECONDS = 90.0, 600.0
-"""An accelerator warms up for two seconds in each worker; a built-in CPU case takes half a second in all."""
-
-TEXT_AXES = ("workload", "device", "strategy", "precision", "compile", "input", "loop")
-NUMBER_AXES = ("batch_size", "global_batch_size", "num_devices")
-PLAN_OPTIONS = ("suite", *TEXT_AXES, *NUMBER_AXES, "rounds", "budget", "target", "timeout", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,74 +16,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Run, report, and return the exit status (README, "Exit status")."""
-    started = time.monotonic()
-    axes = _axis_values(options)
-    chosen = suite.load(options.suite or "default")
-    formats = _checked_formats(options.format)
-    if options.resume is not None and options.out is not None:
-        raise UsageError("--out cannot stand beside --resume; a resumed run stays in its directory")
-
     # Not at the top: these take tens of milliseconds to import, and --help needs none of them.
-    from bench.commands import _measure  # noqa: PLC0415
+    from bench.commands._request import request_from  # noqa: PLC0415
 
-    request = _measure.Request(
-        suite=chosen,
-        axes=axes,
-        sampling=lambda environment: _sampling(options, chosen, environment),
-        seed=options.seed or 0,
-        label=options.label,
-        formats=formats,
-        directory=options.out,
-        resume=options.resume,
-        has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),
-        start_method=options.start_method,
-        quiet=options.quiet,
-        started=started,
-    )
+    request = request_from(options)
+
+    from bench.commands import _measure  # noqa: PLC0415 (after the options are known to be good)
+
     return _measure.dry_run(request) if options.dry_run else _measure.run(request)
-
-
-def _axis_values(options: argparse.Namespace) -> suite.AxisValues:
-    values: dict[str, tuple[str, ...] | tuple[int, ...] | None] = {}
-    for axis in TEXT_AXES:
-        given = getattr(options, axis)
-        for value in given or ():
-            where = f"--{axis}: "
-            if axis == "workload":
-                suite.check_workload(value, where)
-            else:
-                suite.check_axis_value(axis, value, where)
-        values[axis] = tuple(given) if given is not None else None
-    for axis in NUMBER_AXES:
-        given = getattr(options, axis)
-        values[axis] = tuple(given) if given is not None else None
-    if values["batch_size"] and values["global_batch_size"]:
-        raise UsageError("--batch-size (per device) cannot stand beside --global-batch-size (over all); keep one")
-    return suite.AxisValues(**values)  # type: ignore[arg-type]  # text axes hold texts, number axes numbers
-
-
-def _checked_formats(given: list[str] | None) -> tuple[str, ...]:
-    known = registry.names("reporting")
-    for name in given or ():
-        if name not in known:
-            raise unknown_value("", name, known, "--format: ")
-    return tuple(given) if given else known
-
-
-def _sampling(options: argparse.Namespace, chosen: suite.Suite, environment: Environment) -> SamplingPlan:
-    usual = ACCELERATOR_BUDGET_SECONDS if environment.devices else CPU_BUDGET_SECONDS
-    given = {
-        "rounds": options.rounds,
-        "budget_seconds": options.budget or chosen.budget_seconds or usual,
-        "target_ratio": options.target,
-        "timeout_seconds": options.timeout,
-    }
-    return SamplingPlan(**{name: value for name, value in given.items() if value is not None})
 
 
 def _add_axes(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("axes (several values: A,B or the option again; each replaces the suite's)")
-    group.add_argument("--suite", metavar="NAME|FILE", help=f"{', '.join(suite.names())}, or your own .toml (default)")
+    group.add_argument(
+        "--suite",
+        metavar="NAME|FILE",
+        help=f"{', '.join(registry.names('suites', '.toml'))}, or your own .toml (default)",
+    )
     helps = {
         "workload": f"{', '.join(registry.names('workloads'))}, NAME:SIZE, file.py:function, package.module:function",
         "device": "cpu, cuda, cuda:1, accelerator (what the machine has)",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench import registry
+from bench import registry, workload_file
 from bench.workload import Workload
 
 
@@ -27,7 +27,7 @@ def _source(name: str) -> Path:
 
 
 WORKLOADS = registry.names("workloads")
-SIZES = [(name, size) for name in WORKLOADS for size in registry.batch_sizes(_source(name))]
+SIZES = [(name, size) for name in WORKLOADS for size in workload_file.batch_sizes(_source(name))]
 
 
 def _build(name: str, size: str, *, device: str = "cpu") -> Workload:
@@ -79,19 +79,19 @@ def test_the_four_workloads_are_found_by_the_names_of_their_files() -> None:
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_every_public_function_has_a_batch_size_and_a_summary(name: str) -> None:
-    functions = registry.functions(_source(name))
-    assert registry.batch_sizes(_source(name)).keys() == functions.keys()
+    functions = workload_file.functions(_source(name))
+    assert workload_file.batch_sizes(_source(name)).keys() == functions.keys()
     assert all(functions.values())
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_default_size_is_small(name: str) -> None:
-    assert next(iter(registry.batch_sizes(_source(name)))) == "small"
+    assert next(iter(workload_file.batch_sizes(_source(name)))) == "small"
 
 
 @pytest.mark.parametrize(("name", "size"), SIZES)
 def test_the_global_batch_divides_among_eight_devices(name: str, size: str) -> None:
-    assert registry.batch_sizes(_source(name))[size] % 8 == 0
+    assert workload_file.batch_sizes(_source(name))[size] % 8 == 0
 
 
 @pytest.mark.parametrize(

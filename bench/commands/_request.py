@@ -1,0 +1,107 @@
+"""What the person asked for, checked: every mistake in an option is found before anything is started."""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import registry, suite
+from bench.errors import UsageError, unknown_value
+from bench.result import Environment, SamplingPlan
+from bench.running.server import StartMethod
+from bench.suite import AxisValues, Suite
+
+CPU_BUDGET_SECONDS, ACCELERATOR_BUDGET_SECONDS = 90.0, 600.0
+"""An accelerator warms up for two seconds in each worker; a built-in CPU case takes half a second in all."""
+
+TEXT_AXES = ("workload", "device", "strategy", "precision", "compile", "input", "loop")
+NUMBER_AXES = ("batch_size", "global_batch_size", "num_devices")
+PLAN_OPTIONS = ("suite", *TEXT_AXES, *NUMBER_AXES, "rounds", "budget", "target", "timeout", "seed")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the person asked for."""
+
+    chosen_suite: Suite
+    axes: AxisValues
+    sampling: Callable[[Environment], SamplingPlan]
+    """The plan depends on whether there is an accelerator, which is only known once a worker has looked."""
+    seed: int
+    label: str
+    formats: Sequence[str]
+    directory: Path | None
+    resume: Path | None
+    has_plan_options: bool
+    """Whether anything was given that a resumed run's plan could contradict."""
+    start_method: StartMethod | None
+    quiet: bool
+    started: float
+    """`time.monotonic` at the program's start: the budget counts from there."""
+
+
+def request_from(options: argparse.Namespace) -> Request:
+    """
+    Return the request that the command line makes.
+
+    Raises:
+        UsageError: If a value is not known, a file is not there, or two options contradict each other; one line.
+    """
+    started = time.monotonic()
+    axes = _axis_values(options)
+    chosen = suite.load(options.suite or "default")
+    if options.resume is not None and options.out is not None:
+        raise UsageError("--out cannot stand beside --resume; a resumed run stays in its directory")
+    return Request(
+        chosen_suite=chosen,
+        axes=axes,
+        sampling=lambda environment: _sampling(options, chosen, environment),
+        seed=options.seed or 0,
+        label=options.label,
+        formats=_checked_formats(options.format),
+        directory=options.out,
+        resume=options.resume,
+        has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),
+        start_method=options.start_method,
+        quiet=options.quiet,
+        started=started,
+    )
+
+
+def _axis_values(options: argparse.Namespace) -> AxisValues:
+    values: dict[str, tuple[str, ...] | tuple[int, ...] | None] = {}
+    for axis in TEXT_AXES:
+        given = getattr(options, axis)
+        for value in given or ():
+            where = f"--{axis}: "
+            if axis == "workload":
+                suite.check_workload(value, where)
+            else:
+                suite.check_axis_value(axis, value, where)
+        values[axis] = tuple(given) if given is not None else None
+    for axis in NUMBER_AXES:
+        given = getattr(options, axis)
+        values[axis] = tuple(given) if given is not None else None
+    if values["batch_size"] and values["global_batch_size"]:
+        raise UsageError("--batch-size (per device) cannot stand beside --global-batch-size (over all); keep one")
+    return AxisValues(**values)  # type: ignore[arg-type]  # text axes hold texts, number axes numbers
+
+
+def _checked_formats(given: list[str] | None) -> tuple[str, ...]:
+    known = registry.names("reporting")
+    for name in given or ():
+        if name not in known:
+            raise unknown_value("", name, known, "--format: ")
+    return tuple(given) if given else known
+
+
+def _sampling(options: argparse.Namespace, chosen: Suite, environment: Environment) -> SamplingPlan:
+    usual = ACCELERATOR_BUDGET_SECONDS if environment.devices else CPU_BUDGET_SECONDS
+    given = {
+        "rounds": options.rounds,
+        "budget_seconds": options.budget or chosen.budget_seconds or usual,
+        "target_ratio": options.target,
+        "timeout_seconds": options.timeout,
+    }
+    return SamplingPlan(**{name: value for name, value in given.items() if value is not None})
