@@ -81,7 +81,8 @@ def _answer_for(error: BaseException) -> Answer:
 
 def _place_of(error: BaseException) -> str:
     """Return `` (file.py:12)`` for the innermost frame outside torch and this package, if there is one."""
-    own = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent), "<frozen")
+    # With the separator, so that a user's own folder `benchmarks` beside `bench` is not taken for this package.
+    own = (f"{Path(__file__).parents[1]}{os.sep}", f"{Path(torch.__file__).parent}{os.sep}", "<frozen")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
     return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
 

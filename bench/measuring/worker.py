@@ -106,6 +106,7 @@ class Worker:
             start_seconds: What it took to start this process.
             with_memory: Whether to run one more step for the CPU's allocation peak.
         """
+        final_loss = self._check_loss()  # before the step for memory, which trains too
         process_peak = memory.process_peak_bytes()
         allocated, reserved = self.device.peak_memory()
         if with_memory and not self.device.is_accelerator:
@@ -126,7 +127,7 @@ class Worker:
             items_per_sample=self.workload.items_per_sample,
             parameters=sum(parameter.numel() for parameter in self.workload.model.parameters()),
             first_loss=self.first_loss,
-            final_loss=self._check_loss(),
+            final_loss=final_loss,
             peak_allocated_bytes=allocated,
             peak_reserved_bytes=reserved,
             memory_source=None if allocated is None else "allocator",

@@ -12,13 +12,16 @@ from bench.statistics import Interval
 
 MARGIN_RATIO = 0.02
 """The smallest change that matters (method.md, section 5): the most striking of many cases must not be luck."""
+DOUBTS = {"implausible", "few_rounds"}
+"""Flags of a row that must not make a headline."""
 _NAME_LENGTH = 40
 
 
 def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
     """Return the largest speed-up that its interval bears out, else the largest slowdown, else what is shown."""
-    measured = [row for row in rows if row.is_measured and "implausible" not in row.flags]
-    ratios = [(row, ratio) for row in measured if (ratio := row.interval("speedup"))]
+    measured = [row for row in rows if row.is_measured]
+    trusted = [row for row in measured if DOUBTS.isdisjoint(row.flags)]
+    ratios = [(row, ratio) for row in trusted if (ratio := row.interval("speedup"))]
     sure = [(row, ratio) for row, ratio in ratios if ratio.excludes(1.0, MARGIN_RATIO)]
     if not sure:
         return _neutral("Throughput", measured)

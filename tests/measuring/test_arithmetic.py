@@ -1,6 +1,6 @@
 """The switches that a precision sets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def _flags_as_they_were() -> Iterator[None]:
     onednn = torch._C._get_mkldnn_enabled()
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
-    torch.backends.mkldnn.set_flags(onednn)  # type: ignore[no-untyped-call]  # torch gives it no types
+    torch.backends.mkldnn.set_flags(onednn)
 
 
 class RefusingLSTM(nn.Module):
@@ -82,7 +82,7 @@ def test_only_fp16_scales_gradients(precision: str) -> None:
 
 @pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])
 def test_onednn_is_turned_off_where_it_has_no_recurrent_layer(
-    monkeypatch: pytest.MonkeyPatch, layer: type[nn.RNNBase]
+    monkeypatch: pytest.MonkeyPatch, layer: Callable[..., nn.Module]
 ) -> None:
     model = nn.Sequential(nn.Linear(2, 2), layer(2, 2))
     monkeypatch.setattr(nn, "LSTM", RefusingLSTM)

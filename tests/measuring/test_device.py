@@ -138,26 +138,25 @@ def test_a_case_on_the_cpu_uses_the_cpu_whatever_its_rank(make_case: Callable[..
 
 
 @pytest.mark.parametrize(
-    ("axes", "local_rank", "distributed", "indices"),
+    ("axes", "rank", "indices"),
     [
-        ({"device": "cuda"}, 0, False, [0]),
-        ({"device": "cuda:1"}, 0, False, [1]),
-        ({"device": "cuda", "strategy": "data_parallel", "num_devices": 3}, 0, False, [0, 1, 2]),
-        ({"device": "cuda:1", "strategy": "data_parallel", "num_devices": 2}, 0, False, [1, 2]),
-        ({"device": "cuda", "strategy": "ddp", "num_devices": 3}, 0, True, [0]),
-        ({"device": "cuda", "strategy": "ddp", "num_devices": 3}, 2, True, [2]),
-        ({"device": "cuda:1", "strategy": "ddp", "num_devices": 2}, 1, True, [2]),
+        ({"device": "cuda"}, None, [0]),
+        ({"device": "cuda:1"}, None, [1]),
+        ({"device": "cuda", "strategy": "data_parallel", "num_devices": 3}, None, [0, 1, 2]),
+        ({"device": "cuda:1", "strategy": "data_parallel", "num_devices": 2}, None, [1, 2]),
+        ({"device": "cuda", "strategy": "ddp", "num_devices": 3}, 0, [0]),
+        ({"device": "cuda", "strategy": "ddp", "num_devices": 3}, 2, [2]),
+        ({"device": "cuda:1", "strategy": "ddp", "num_devices": 2}, 1, [2]),
     ],
 )
 def test_a_case_uses_the_devices_that_it_names_and_makes_the_first_current(
     cuda: FakeCuda,
     make_case: Callable[..., Case],
     axes: dict[str, Any],
-    local_rank: int,
-    distributed: bool,
+    rank: int | None,
     indices: list[int],
 ) -> None:
-    device = devices_of(make_case(**axes), local_rank, distributed=distributed)
+    device = devices_of(make_case(**axes), rank or 0, distributed=rank is not None)
     assert device.torch_devices == _cuda(*indices)
     assert device.is_accelerator
     assert cuda.calls == [("set", device.torch_devices[0])]

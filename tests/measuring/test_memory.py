@@ -1,5 +1,6 @@
 """Memory, to the byte."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def _peak_with_activations(num_bytes: int) -> int:
     inputs = torch.randn(32, 64)
 
     def step() -> None:
-        torch.autograd.backward(KeepsActivations.apply(model(inputs), num_bytes).sum())
+        torch.autograd.backward(KeepsActivations.apply(model(inputs), num_bytes).sum())  # type: ignore[no-untyped-call]  # torch gives it no types
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -122,9 +123,8 @@ def test_tied_weights_and_views_count_once() -> None:
     assert state == (10 * 10 + 4 * 10) * FLOAT_BYTES
 
 
+@pytest.mark.skipif(not os.access(memory._CLEAR_REFS, os.W_OK), reason="this kernel cannot reset the peak")
 def test_the_peak_of_the_process_counts_memory_that_was_touched_and_starts_again_after_a_reset() -> None:
-    if memory.process_peak_bytes() is None:
-        pytest.skip("this system has no /proc/self/status")
     block = torch.ones(64 * MIB, dtype=torch.uint8)
     with_block = memory.process_peak_bytes()
     del block

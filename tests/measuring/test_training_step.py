@@ -54,9 +54,9 @@ class NotedSGD(torch.optim.SGD):
         super().__init__(parameters, lr=1.0)
         self.journal = journal
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         self.journal.note("optimizer")
-        super().step(closure)
+        return super().step(closure)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         self.journal.note(f"zero_grad(set_to_none={set_to_none})")
@@ -86,7 +86,8 @@ class Parts:
     def _compute_loss(self, model: nn.Module, batch: Any) -> Tensor:
         self.journal.note("forward")
         # A quarter, since a gradient of 1 times the initial scale is already infinite in float16.
-        loss: Tensor = Witness.apply(model(batch).float().sum() / 4, self.journal, self.gradients)
+        output = model(batch).float().sum() / 4
+        loss: Tensor = Witness.apply(output, self.journal, self.gradients)  # type: ignore[no-untyped-call]  # torch gives it no types
         return loss
 
 

@@ -8,7 +8,7 @@ import pytest
 from bench.case import Case
 from bench.reporting import _findings
 from bench.reporting._rows import rows
-from bench.result import CaseResult, DeviceInfo
+from bench.result import CaseResult, DeviceInfo, SamplingPlan
 from bench.results.frame import Run
 
 MakeCase = Callable[..., Case]
@@ -19,7 +19,8 @@ FP32 = [0.004, 0.004, 0.004]
 @pytest.fixture
 def title(make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]) -> Callable[..., str]:
     def throughput(*measured: tuple[Case, Sequence[float]], devices: Sequence[DeviceInfo] = ()) -> str:
-        run = make_run([result for case, seconds in measured for result in make_rounds(case, seconds)])
+        results = [result for case, seconds in measured for result in make_rounds(case, seconds)]
+        run = make_run(results, sampling=SamplingPlan(min_rounds=3))
         return _findings.throughput(rows(run), devices)
 
     return throughput
@@ -42,6 +43,13 @@ def test_a_speedup_below_the_margin_is_no_title(make_case: MakeCase, title: Call
 
 def test_a_speedup_of_one_round_is_no_title(make_case: MakeCase, title: Callable[..., str]) -> None:
     assert title((make_case(), [0.004]), (make_case(precision="amp_bf16"), [0.001])) == "Throughput of mlp (2 cases)"
+
+
+def test_a_speedup_of_fewer_rounds_than_an_interval_needs_is_no_title(
+    make_case: MakeCase, title: Callable[..., str]
+) -> None:
+    found = title((make_case(), [0.004, 0.004]), (make_case(precision="amp_bf16"), [0.00221, 0.00222]))
+    assert found == "Throughput of mlp (2 cases)"
 
 
 def test_a_sure_slowdown_is_the_title_where_nothing_is_faster(make_case: MakeCase, title: Callable[..., str]) -> None:

@@ -211,8 +211,8 @@ def test_either_batch_option_replaces_both_keys_of_a_table(
     own: dict[str, Any], option: str, expected: list[int]
 ) -> None:
     table = AxisValues(workload=("mlp",), device=("cpu",), strategy=("single", "ddp"), **own)
-    options = AxisValues(**{option: (12,)})
-    planned = expand(Suite(name="one", summary="", tables=(table,)), options, NOTHING, seed=0)
+    given: dict[str, Any] = {option: (12,)}
+    planned = expand(Suite(name="one", summary="", tables=(table,)), AxisValues(**given), NOTHING, seed=0)
     assert [entry.case.global_batch_size for entry in planned] == expected
 
 

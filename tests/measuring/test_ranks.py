@@ -1,0 +1,77 @@
+"""The ranks of a case: one alone, and two that really talk over gloo."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch.multiprocessing.spawn import start_processes
+
+from bench.measuring.ranks import BACKENDS, Ranks, join_ranks
+
+DEADLINE_SECONDS = 60.0
+LATE_SECONDS = 0.5
+
+
+def _two_ranks_at_work(rank: int, folder: str) -> None:
+    """Use everything that ranks offer, and leave what came of it."""
+    torch.set_num_threads(1)
+    ranks = join_ranks(rank, 2, "cpu", Path(folder) / "rendezvous", DEADLINE_SECONDS)
+    seen: dict[str, Any] = {
+        "ranks": [ranks.rank, ranks.world_size],
+        "gathered": ranks.gather([10 + rank, 2**62 + rank]),
+        "agreed": ranks.agree(100 + rank),
+    }
+    if rank == 1:
+        time.sleep(LATE_SECONDS)
+    seen["arrived_at"] = time.monotonic()
+    ranks.barrier()
+    seen["left_at"] = time.monotonic()
+    ranks.leave()
+    seen["still_in_group"] = dist.is_initialized()
+    (Path(folder) / f"{rank}.json").write_text(json.dumps(seen))
+
+
+def _run_ranks(function: Callable[..., None], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run *function* in two processes; they end, or are killed at the deadline."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # the processes import this file by its name from there
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    context = start_processes(function, args=(str(folder),), nprocs=2, join=False, start_method="spawn")
+    assert context is not None
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    try:
+        while not context.join(timeout=max(0.0, deadline - time.monotonic()), grace_period=1):
+            assert time.monotonic() < deadline, "the ranks hang"
+    finally:
+        for process in context.processes:
+            process.kill()
+            process.join()
+
+
+def test_one_rank_alone_needs_no_group() -> None:
+    ranks = Ranks()
+    ranks.barrier()
+    ranks.leave()
+    assert ranks.agree(7) == 7
+    assert ranks.gather((1, 2)) == [[1, 2]]
+    assert not dist.is_initialized()
+
+
+def test_two_ranks_gather_agree_wait_for_each_other_and_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _run_ranks(_two_ranks_at_work, tmp_path, monkeypatch)
+    seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert [one["ranks"] for one in seen] == [[0, 2], [1, 2]]
+    # Times in nanoseconds need all 63 bits.
+    assert [one["gathered"] for one in seen] == [[[10, 2**62], [11, 2**62 + 1]]] * 2
+    assert [one["agreed"] for one in seen] == [100, 100]
+    assert seen[1]["arrived_at"] - seen[0]["arrived_at"] > LATE_SECONDS / 2
+    assert seen[0]["left_at"] >= seen[1]["arrived_at"]
+    assert [one["still_in_group"] for one in seen] == [False, False]
+
+
+def test_control_messages_have_gloo_on_every_type_of_device() -> None:
+    assert all(backend == "gloo" or backend.startswith("cpu:gloo,") for backend in BACKENDS.values())

@@ -1,0 +1,324 @@
+"""The worker, in this process, on workloads so small that a step takes microseconds."""
+
+import gc
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from bench.case import Case
+from bench.measuring.clock import Window
+from bench.measuring.ranks import Ranks
+from bench.measuring.training_step import StepError
+from bench.measuring.warm_up import CPU_PLAN, warm_up
+from bench.measuring.worker import NonFiniteLossError, Worker, measure
+from bench.result import Measurement
+
+FOREVER = 1e6
+PARAMETERS = 8 * 4 + 4
+BATCH_SIZE = 6
+
+SOURCE = """
+import time
+import torch
+
+def make_batch(batch_size):
+    return torch.randn(batch_size, 8), torch.randn(batch_size, 4)
+
+def compute_loss(model, batch):
+    return torch.nn.functional.mse_loss(model(batch[0]), batch[1])
+
+def tiny():
+    return torch.nn.Linear(8, 4), make_batch, compute_loss
+
+def nan():
+    return torch.nn.Linear(8, 4), make_batch, lambda model, batch: compute_loss(model, batch) * float("nan")
+
+def diverges():
+    steps = []
+    def loss(model, batch):
+        steps.append(None)
+        return compute_loss(model, batch) / (len(steps) < 13)
+    return torch.nn.Linear(8, 4), make_batch, loss
+
+def vector():
+    return torch.nn.Linear(8, 4), make_batch, lambda model, batch: model(batch[0]).mean(dim=1)
+
+def raises():
+    def loss(model, batch):
+        raise ValueError("the labels are wrong")
+    return torch.nn.Linear(8, 4), make_batch, loss
+
+def slow():
+    def loss(model, batch):
+        time.sleep(0.05)
+        return compute_loss(model, batch)
+    return torch.nn.Linear(8, 4), make_batch, loss
+
+def tokens():
+    import bench
+    model = torch.nn.Linear(8, 4)
+    sgd = lambda parameters: torch.optim.SGD(parameters, lr=0.5)
+    return bench.Workload(model=model, make_batch=make_batch, compute_loss=compute_loss, item="token",
+                          items_per_sample=16, optimizer=sgd)
+
+def frozen():
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Linear(8, 4))
+    model[0].requires_grad_(False)
+    model.eval()
+    return model, make_batch, compute_loss
+"""
+
+Make = Callable[..., Worker]
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_it_was() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+    torch.set_num_threads(threads)
+    gc.unfreeze()
+
+
+@pytest.fixture
+def make(tmp_path: Path, make_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Return the maker of a worker for a function of the file above."""
+    path = tmp_path / "workloads_of_test_worker.py"
+    path.write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)  # undone afterwards, and with it what loading adds
+
+    def make_worker(function: str = "tiny", **axes: Any) -> Worker:
+        case = make_case(workload=f"{path}:{function}", **{"batch_size": BATCH_SIZE, **axes})
+        return Worker(case, rank=0, rendezvous=tmp_path / "rendezvous", deadline_seconds=FOREVER)
+
+    return make_worker
+
+
+def _measured(worker: Worker, *, with_memory: bool = False) -> Measurement:
+    return measure(worker, start_seconds=0.02, deadline_seconds=FOREVER, with_memory=with_memory)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "amp_bf16", "amp_fp16"])
+def test_prepare_run_block_and_finish_give_a_measurement_that_agrees_with_itself(make: Make, precision: str) -> None:
+    worker = make(precision=precision)
+    worker.prepare()
+    block = worker.run_block(20)
+    seen = worker.finish(block, start_seconds=0.02, with_memory=False)
+    assert seen.clock == "host"
+    assert seen.window_steps == 20
+    assert set(seen.samples_seconds) == {"forward", "backward", "optimizer", "step"}
+    assert {len(values) for values in seen.samples_seconds.values()} == {20}
+    assert sum(seen.samples_seconds["step"]) == pytest.approx(seen.window_seconds, abs=1e-7)
+    phases = zip(*(seen.samples_seconds[phase] for phase in ("forward", "backward", "optimizer")), strict=True)
+    assert [sum(step) for step in phases] == pytest.approx(seen.samples_seconds["step"], abs=3e-9)
+    assert seen.rank_window_seconds == (seen.window_seconds,)
+    assert seen.parameters == PARAMETERS
+    assert seen.final_loss < seen.first_loss
+    assert (seen.item, seen.items_per_sample) == ("sample", 1)
+    assert seen.num_threads == 1
+    assert seen.start_seconds == 0.02
+    assert seen.build_seconds > 0
+
+
+def test_the_first_step_and_the_warm_up_are_recorded_apart_from_the_window(make: Make) -> None:
+    worker = make()
+    seen = _measured(worker)
+    warm_up = seen.warmup_seconds["step"]
+    assert len(warm_up) == 10
+    assert seen.first_step_seconds == pytest.approx(warm_up[0], abs=1e-8)
+    assert sum(warm_up) <= seen.warmup_total_seconds
+    assert {len(values) for values in seen.warmup_seconds.values()} == {10}
+
+
+def test_the_first_loss_is_that_of_the_untrained_model(make: Make) -> None:
+    worker, fresh = make(), make()
+    worker.prepare()
+    fresh._build()
+    loss = fresh.workload.compute_loss(fresh.workload.model, fresh.step.batch)
+    assert worker.first_loss == pytest.approx(loss.item(), rel=1e-6)
+
+
+def test_an_ordinary_visit_times_between_15_and_300_steps(make: Make) -> None:
+    assert 15 <= _measured(make()).window_steps <= 300
+
+
+def test_a_visit_with_little_time_left_times_few_steps(make: Make) -> None:
+    # Ten steps of warm-up take 0.5 s, so 0.1 s are left, of which six tenths may be used.
+    seen = measure(make("slow"), start_seconds=0.0, deadline_seconds=0.65, with_memory=False)
+    assert 1 <= seen.window_steps <= 2
+
+
+def test_the_window_is_the_wall_clocks(make: Make) -> None:
+    worker = make("slow")
+    worker.prepare()
+    started = time.perf_counter()
+    block = worker.run_block(4)
+    elapsed = time.perf_counter() - started
+    assert 4 * 0.05 <= block.wall_seconds <= elapsed
+    assert min(block.samples_seconds["forward"]) >= 0.05
+
+
+def test_the_wall_runs_from_the_first_rank_that_leaves_the_barrier_to_the_last_that_ends(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = make()
+    second = 1_000_000_000
+
+    def gather(ranks: Ranks, values: Sequence[int]) -> list[list[int]]:
+        return [list(values), [1 * second, 12 * second], [2 * second, 3 * second]]
+
+    monkeypatch.setattr(Ranks, "gather", gather)
+    window = Window(start_ns=4 * second, end_ns=9 * second, interval_seconds=())
+    assert worker._wall_of(window) == (11.0, (5.0, 11.0, 1.0))
+
+
+@pytest.mark.parametrize("function", ["nan", "diverges"])
+def test_a_loss_that_is_no_number_fails_the_case_at_once_or_later(make: Make, function: str) -> None:
+    with pytest.raises(NonFiniteLossError, match=r"the loss is (nan|inf) on rank 0"):
+        _measured(make(function))
+
+
+def test_a_workload_that_cannot_be_trained_is_told_why(make: Make) -> None:
+    with pytest.raises(StepError, match=rf"compute_loss returned shape \({BATCH_SIZE},\)"):
+        make("vector").prepare()
+
+
+def test_what_the_workload_raises_comes_through(make: Make) -> None:
+    with pytest.raises(ValueError, match="the labels are wrong"):
+        make("raises").prepare()
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(make: Make) -> None:
+    first, again, other = (_trained_losses(make(seed=seed)) for seed in (3, 3, 4))
+    assert first == again
+    assert set(first).isdisjoint(other)
+
+
+def test_precisions_start_from_the_same_parameters_and_batch(make: Make) -> None:
+    full, half = make(precision="fp32"), make(precision="amp_bf16")
+    full._build()
+    half._build()
+    for one, same in zip(full.workload.model.parameters(), half.workload.model.parameters(), strict=True):
+        assert torch.equal(one, same)
+    assert torch.equal(full.step.batch[0], half.step.batch[0])
+
+
+def _trained_losses(worker: Worker) -> list[float]:
+    worker.prepare()
+    losses = []
+    for _ in range(3):
+        worker.run_block(1)
+        losses.append(worker._check_loss())
+    return losses
+
+
+def test_the_workload_may_bring_its_optimizer_and_its_item(make: Make) -> None:
+    worker = make("tokens")
+    seen = _measured(worker)
+    assert (seen.item, seen.items_per_sample) == ("token", 16)
+    assert isinstance(worker.step.optimizer, torch.optim.SGD)
+
+
+def test_the_usual_optimizer_is_fused_adamw(make: Make) -> None:
+    worker = make()
+    worker._build()
+    assert isinstance(worker.step.optimizer, torch.optim.AdamW)
+    assert worker.step.optimizer.defaults["fused"]
+
+
+def test_the_model_trains_and_frozen_parameters_are_counted_but_not_optimized(make: Make) -> None:
+    worker = make("frozen")
+    worker._build()
+    assert worker.workload.model.training
+    optimized = sum(parameter.numel() for group in worker.step.optimizer.param_groups for parameter in group["params"])
+    assert optimized == PARAMETERS
+    assert _measured(worker).parameters == 8 * 8 + 8 + PARAMETERS
+
+
+def test_memory_is_asked_for_or_empty_and_never_zero(make: Make) -> None:
+    without, with_memory = _measured(make()), _measured(make(), with_memory=True)
+    assert (without.peak_allocated_bytes, without.memory_source) == (None, None)
+    assert without.peak_reserved_bytes is None
+    assert with_memory.memory_source == "allocator"
+    assert with_memory.peak_allocated_bytes is not None
+    state = 3 * PARAMETERS * 4 + 2 * 4 + BATCH_SIZE * (8 + 4) * 4  # parameters, two moments, step counts, batch
+    gradients_and_output = (PARAMETERS + BATCH_SIZE * 4) * 4
+    assert state + gradients_and_output <= with_memory.peak_allocated_bytes <= state + 4 * gradients_and_output
+
+
+def test_the_step_for_memory_leaves_the_final_loss_alone(make: Make) -> None:
+    worker = make()
+    worker.prepare()
+    block = worker.run_block(3)
+    loss = worker._check_loss()
+    assert worker.finish(block, start_seconds=0.0, with_memory=True).final_loss == loss
+
+
+def test_the_largest_peak_of_all_ranks_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = make()
+    worker.prepare()
+    block = worker.run_block(1)
+    monkeypatch.setattr(Ranks, "gather", lambda ranks, values: [[5, -1, 70], [9, -1, 30]])
+    seen = worker.finish(block, start_seconds=0.0, with_memory=False)
+    assert (seen.peak_allocated_bytes, seen.peak_reserved_bytes, seen.process_peak_bytes) == (9, None, 70)
+
+
+def test_a_pageable_batch_is_moved_in_a_phase_of_its_own(make: Make) -> None:
+    samples = _measured(make(input="pageable")).samples_seconds
+    assert set(samples) == {"h2d", "forward", "backward", "optimizer", "step"}
+
+
+def test_the_worker_stops_where_all_ranks_stop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def agree(ranks: Ranks, value: int) -> int:
+        asked.append(value)
+        return 17 if len(asked) == 3 else value  # the third question is how long the window is
+
+    monkeypatch.setattr(Ranks, "agree", agree)
+    assert _measured(make()).window_steps == 17
+    assert asked[:2] == [9, 0]
+
+
+def test_every_block_begins_at_the_common_barrier(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    worker = make()
+    worker.prepare()
+    monkeypatch.setattr(Ranks, "barrier", lambda ranks: calls.append("barrier"))
+    begin = worker.clock.begin
+
+    def noted_begin() -> None:
+        calls.append("begin")
+        begin()
+
+    monkeypatch.setattr(worker.clock, "begin", noted_begin)
+    worker.run_block(2)
+    assert calls == ["barrier", "begin"]
+
+
+def test_warm_up_watches_the_scale_and_the_allocator(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = make(precision="amp_fp16")
+    worker._build()
+    monkeypatch.setattr(worker.device, "allocator_state", lambda: (7, 8))
+    assert worker._evidence() == [65536.0, 7, 8]
+
+
+def test_fp16_is_not_warm_while_its_scale_still_falls(make: Make) -> None:
+    worker = make(precision="amp_fp16")
+    worker._build()
+    falls = iter([True] * 12)
+    layer = worker.workload.model
+    assert isinstance(layer, nn.Linear)
+    layer.weight.register_hook(lambda gradient: gradient * (math.inf if next(falls, False) else 1.0))
+    warm_up(CPU_PLAN, worker._warm_up_block, worker._evidence, worker.ranks.agree)
+    assert len(worker.warmup_samples["step"]) == 20  # 10, 5 in which it fell twice more, 5 in which it did not
+    assert worker.step.scaler.get_scale() == 65536.0 / 2**12
