@@ -19,7 +19,11 @@ DEFAULT_COMMAND = "run"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; 2 for a mistake on the command line, told in one line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not cost the report
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
+        _refuse_other_encodings(arguments)
         command, rest = _command_of(arguments)
         module = registry.load("commands", command)
         options = _parse(command, module, rest)
@@ -34,6 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _refuse_other_encodings(arguments: list[str]) -> None:
+    """Refuse what could not be written into a journal: bytes of a command line that are not text."""
+    for argument in arguments:
+        shown = argument.encode("utf-8", errors="replace").decode()
+        if shown != argument:
+            raise UsageError(f"'{shown}' is not UTF-8; write it in the encoding of your terminal")
 
 
 def _command_of(arguments: list[str]) -> tuple[str, list[str]]:

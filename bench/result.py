@@ -149,6 +149,8 @@ class Plan:
     label: str = ""
     suite: str = ""
     command: tuple[str, ...] = ()
+    working_directory: str = ""
+    """Where relative paths of workload files begin."""
     commit: str = ""
     started_at: str = ""
     schema_version: int = SCHEMA_VERSION

@@ -87,7 +87,7 @@ def test_a_stray_word_is_no_option(refusal: Callable[..., str]) -> None:
         ("--rounds 0", "--rounds: '0' is not a whole number above 0; write one such as 8"),
         ("--batch-size 8,x", "--batch-size: 'x' is not a whole number above 0; write one such as 8"),
         ("--target 3", "--target: '3' is not a share between 0 and 1; write one such as 2.5%"),
-        ("--timeout soon", "--timeout: 'soon' is not a number of seconds; write one such as 30"),
+        ("--timeout soon", "--timeout: 'soon' is not a number of seconds up to 1000000; write e.g. 30"),
         ("--rounds", "--rounds: expected one argument"),
         (
             "--batch-size 8 --global-batch-size 8",

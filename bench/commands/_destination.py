@@ -22,13 +22,14 @@ def usual_directory(commit: str) -> Path:
     return (checkout if inside else Path.cwd()) / "reports" / name
 
 
-def make_directory(directory: Path, option: str = "--out") -> None:
+def make_directory(directory: Path, option: str = "--out") -> bool:
     """
-    Make *directory*, or take an empty one that is there.
+    Make *directory*, or take an empty one that is there; return whether it was made.
 
     Raises:
         UsageError: If it cannot be written, is a file, or holds anything.
     """
+    was_there = directory.is_dir()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -45,6 +46,7 @@ def make_directory(directory: Path, option: str = "--out") -> None:
         raise UsageError(f"{option} '{directory}' holds a run; continue it with --resume, or name another directory")
     if any(directory.iterdir()):
         raise UsageError(f"{option} '{directory}' is not empty; name a new directory")
+    return not was_there
 
 
 def point_latest_at(directory: Path) -> None:

@@ -1,31 +1,26 @@
 """What `run` does once its options are known to be good: workers, rounds, reports."""
 
+import contextlib
 import dataclasses
 import datetime
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from bench import registry
-from bench.commands._destination import make_directory, point_latest_at, usual_directory
+from bench.commands._destination import make_directory, usual_directory
 from bench.commands._progress import Progress
+from bench.commands._report import EXIT_NOTHING, exit_status_of, report
 from bench.commands._request import Request
-from bench.reporting import _console
+from bench.errors import BenchError, UsageError
 from bench.result import CaseResult, Environment, Plan, SamplingPlan
-from bench.results import frame
 from bench.running import machine, resume
 from bench.running.journal import FILE_NAME, Journal, JournalWriter
 from bench.running.matrix import PlannedCase, expand, judge
 from bench.running.pool import Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised, run_rounds
 
-EXIT_NOTHING, EXIT_FAILED = 3, 4
-FAILURES = {"oom", "timeout", "error", "crashed"}
 REPORT_SECONDS = 5.0
 """Imports of pandas and matplotlib and three figures, measured on two cores."""
 VISIT_SECONDS = {"cpu": 0.6, "accelerator": 6.0}
@@ -43,13 +38,12 @@ class Work:
 
 
 def run(request: Request) -> int:
-    """Measure, report, and return the exit status."""
+    """Measure, report, and return the exit status; whatever ends the measuring, what there is gets reported."""
     progress = Progress(quiet=request.quiet)
-    directory: Path | None = None
-    status = 0
     stored = _reopened(request)
-    if request.directory is not None:
-        make_directory(request.directory)
+    is_ours = request.directory is not None and make_directory(request.directory)
+    directory = request.directory
+    ending: Interrupted | BenchError | OSError | None = None
     try:
         with interrupts_raised(), progress:
             progress.say("starting the processes that start workers")
@@ -59,14 +53,14 @@ def run(request: Request) -> int:
                 work = _work(request, stored, pool.environment)
                 directory = work.directory
                 _measure(work, pool, progress, request)
-    except Interrupted as interrupted:
-        status = interrupted.exit_status
-        progress.say(f"{interrupted}: reporting what there is")
-    if directory is None:  # interrupted before there was a plan
-        if request.directory is not None:
-            request.directory.rmdir()
-        return status
-    return _report(directory, request, status)
+    except (Interrupted, BenchError, OSError) as error:
+        ending = error
+    if directory is not None and (directory / FILE_NAME).is_file():
+        return report(directory, request, ending)
+    if is_ours and directory is not None:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+    return exit_status_of(ending)
 
 
 def dry_run(request: Request) -> int:
@@ -74,6 +68,8 @@ def dry_run(request: Request) -> int:
     stored = _reopened(request)
     try:
         with interrupts_raised(), _pool(request, num_servers=1) as pool:
+            for note in pool.notes:
+                print(note, file=sys.stderr)
             work = _work(request, stored, pool.environment, make=False)
     except Interrupted as interrupted:
         return interrupted.exit_status
@@ -102,6 +98,9 @@ def _work(request: Request, stored: Journal | None, environment: Environment, *,
         if make and request.directory is None:
             make_directory(directory, "the reports directory")
         return Work(plan=plan, planned=planned, earlier=(), directory=directory)
+    if not Path(stored.plan.working_directory).is_dir():
+        gone = f"--resume '{request.resume}': its working directory {stored.plan.working_directory} is gone"
+        raise UsageError(f"{gone}; workload files are found from there")
     if request.has_plan_options:
         resume.refuse_other_plan(stored.plan, plan, request.resume)
     resume.refuse_other_machine(stored.plan.environment, environment, request.resume)
@@ -120,6 +119,7 @@ def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[Pl
         label=request.label,
         suite=request.chosen_suite.name,
         command=tuple(sys.argv),
+        working_directory=str(Path.cwd()),
         commit=machine.commit_of(Path.cwd()),
         started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
@@ -127,6 +127,7 @@ def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[Pl
 
 
 def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> None:
+    pool.working_directory = Path(work.plan.working_directory)
     journal = JournalWriter(work.directory / FILE_NAME)
     try:
         if request.resume is None:
@@ -147,32 +148,11 @@ def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> No
         journal.close()
 
 
-def _report(directory: Path, request: Request, status: int) -> int:
-    """Write every report from the journal, which alone is the truth, and return the exit status."""
-    measured = frame.load(directory)
-    written = [path for name in request.formats for path in registry.load("reporting", name).write(measured, directory)]
-    _console.print_results(measured, Console(highlight=False))
-    print(f"\n{directory}/: {', '.join(path.name for path in (directory / FILE_NAME, *written))}")
-    if request.resume is None and request.directory is None:
-        point_latest_at(directory)
-    if status:
-        print(f"continue with: {shlex.join([*_program(), '--resume', str(directory)])}", file=sys.stderr)
-        return status
-    statuses = set(measured.cases["status"])
-    if statuses & FAILURES:
-        return EXIT_FAILED
-    return 0 if "ok" in statuses else EXIT_NOTHING
-
-
-def _program() -> list[str]:
-    name = Path(sys.argv[0]).name
-    return ["python", name] if name.endswith(".py") else [name]
-
-
 def _estimate(work: Work, runnable: Sequence[PlannedCase]) -> str:
     sampling = work.plan.sampling
     if sampling.rounds is None:
-        return f"about {sampling.budget_seconds + REPORT_SECONDS:.0f} s at most (the budget, and the reports)"
+        seconds = sampling.budget_seconds + REPORT_SECONDS
+        return f"about {seconds:.0f} s at most (the budget, and the reports), unless the first round alone takes longer"
     kinds = ["cpu" if entry.case.device_type == "cpu" else "accelerator" for entry in runnable]
     seconds = sampling.rounds * sum(VISIT_SECONDS[kind] for kind in kinds) + REPORT_SECONDS
     return f"roughly {seconds:.0f} s for {sampling.rounds} rounds of cases as small as the built-in ones"

@@ -3,6 +3,9 @@
 import argparse
 import math
 
+MAX_SECONDS = 1_000_000
+"""Eleven days; poll(2) takes no more than 2^31 milliseconds."""
+
 
 def words(text: str) -> list[str]:
     """Split a comma-separated value."""
@@ -19,23 +22,23 @@ def whole_numbers(text: str) -> list[int]:
 
 def positive_int(text: str) -> int:
     """Return a whole number above 0."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0; write one such as 8")
     return int(text)
 
 
 def natural_int(text: str) -> int:
     """Return a whole number from 0."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number; write one such as 0")
+    if not (text.isascii() and text.isdigit() and int(text) < 2**63):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number below 2^63; write one such as 0")
     return int(text)
 
 
 def seconds(text: str) -> float:
     """Return a positive number of seconds, written with or without an s."""
     value = _number(text.removesuffix("s"))
-    if value is None:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds; write one such as 30")
+    if value is None or value > MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds up to {MAX_SECONDS}; write e.g. 30")
     return value
 
 

@@ -32,7 +32,6 @@ class Progress:
         self._task: TaskID | None = None
         self._plan: Plan | None = None
         self._cases: Sequence[Case] = ()
-        self._round = 0
 
     def __enter__(self) -> Self:
         """Show the bar on a terminal."""

@@ -133,7 +133,9 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
     step = log_t_interval([step_seconds(measurement) for measurement in measurements])
     row |= {"step_seconds": step.value, "step_seconds_low": step.low, "step_seconds_high": step.high}
     last = measurements[-1]
-    row |= {name: getattr(last, name) for name in ("item", "memory_source", "num_threads", "clock")}
+    row |= {name: getattr(last, name) for name in ("item", "num_threads", "clock")}
+    # Not every round looks for the memory: on the CPU the first alone does.
+    row["memory_source"] = next((found.memory_source for found in measurements if found.memory_source), None)
     row["notes"] = " ".join(_unique(note for measurement in measurements for note in measurement.notes))
     return row
 

@@ -1,6 +1,8 @@
 """The journal: a run's truth, one JSON line for the plan and one for every visit of a case."""
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -22,10 +24,25 @@ class Journal:
 
 
 class JournalWriter:
-    """Appends lines to a journal, each on the disk before the next visit begins."""
+    """
+    Appends lines to a journal, each on the disk before the next visit begins.
+
+    Raises:
+        JournalError: If the file cannot be written, or another process is writing it; from any of its calls.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        try:
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._failure(error) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise JournalError(f"{path}: another process is writing it; wait, or take another directory") from None
+        drop_torn_line(path)
 
     def write_plan(self, plan: Plan) -> None:
         """Write the first line."""
@@ -37,12 +54,19 @@ class JournalWriter:
 
     def close(self) -> None:
         """Close the file; what was written is safe already."""
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _append(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: OSError) -> JournalError:
+        return JournalError(f"{self._path}: cannot be written ({error.strerror}); what was measured before is kept")
 
 
 def read(path: Path) -> Journal:

@@ -9,6 +9,7 @@ of the workers.
 
 import argparse
 import contextlib
+import ctypes
 import json
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,19 @@ STACK_SECONDS = 0.2
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (not a temp file of ours: torch's segments are looked for here)
 
 
+PR_SET_CHILD_SUBREAPER = 36
+"""From linux/prctl.h: orphans below this process become its children, also those in sessions of their own."""
+
+
 class Session:
-    """The processes that this launcher is answerable for: all that share its session."""
+    """The processes that this launcher is answerable for: its descendants, and all that share its session."""
 
     def __init__(self) -> None:
         self._own_sid = os.getsid(0)
         self._kept = {os.getpid()}
+        self._reaps = sys.platform == "linux"
+        if self._reaps:
+            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def keep_present(self) -> None:
         """Take what runs now (fork server, resource tracker) for what should stay between visits."""
@@ -50,17 +59,18 @@ class Session:
         """Kill everything but this process."""
         self._kill([pid for pid in self._pids() if pid != os.getpid()])
 
-    def _pids(self) -> list[int]:
-        return [pid for pid in psutil.pids() if _sid_of(pid) == self._own_sid]
+    def _pids(self) -> set[int]:
+        in_session = {pid for pid in psutil.pids() if _sid_of(pid) == self._own_sid}
+        return in_session | {process.pid for process in psutil.Process().children(recursive=True)}
 
-    @staticmethod
-    def _kill(pids: list[int]) -> None:
+    def _kill(self, pids: list[int]) -> None:
         for pid in pids:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         for pid in pids:
+            if self._reaps:
+                with contextlib.suppress(ChildProcessError):  # it has a parent of its own that is still there
+                    os.waitpid(pid, 0)
             for segment in SHARED_MEMORY.glob(f"torch_{pid}_*"):
                 segment.unlink(missing_ok=True)
 
@@ -108,23 +118,31 @@ def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> di
         run_rank, args=(order["directory"],), nprocs=order["num_processes"], join=False, start_method=start_method
     )
     timed_out = False
+    # What join() does to the survivors of a failure must not be taken for what happened to them.
+    own_exit_codes: dict[int, int] = {}
     try:
-        while not context.join(timeout=max(0.0, deadline - time.monotonic()), grace_period=GRACE_SECONDS):
+        while True:
+            wait(list(context.sentinels), timeout=max(0.0, deadline - time.monotonic()))
+            codes = enumerate(process.exitcode for process in context.processes)
+            own_exit_codes |= {rank: code for rank, code in codes if code is not None}
+            if context.join(timeout=0, grace_period=GRACE_SECONDS):
+                break
             if time.monotonic() >= deadline:
                 timed_out = True
+                _kill(context.processes)
                 break
     except Exception as error:  # noqa: BLE001 (how a worker ended is read from its exit code and its answer)
         print(error, file=sys.stderr)
-    if timed_out:
-        _kill(context.processes)
-    return {"timed_out": timed_out, "exit_codes": [process.exitcode for process in context.processes]}
+    ranks = range(order["num_processes"])
+    return {"timed_out": timed_out, "exit_codes": [own_exit_codes.get(rank, -signal.SIGTERM) for rank in ranks]}
 
 
 def _kill(processes: list[Any]) -> None:
     """Let each process write its stack to its log, then kill it."""
     for process in processes:
         if process.is_alive() and hasattr(signal, "SIGUSR1"):
-            os.kill(process.pid, signal.SIGUSR1)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGUSR1)
     time.sleep(STACK_SECONDS)
     for process in processes:
         process.kill()

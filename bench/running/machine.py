@@ -38,12 +38,13 @@ def threads_per_rank(num_processes: int, environment: Mapping[str, str]) -> int:
     return int(own) if own.isdigit() and int(own) > 0 else max(1, usable_cores() // num_processes)
 
 
-def worker_environment(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what a worker's `os.environ` should hold: the user's, less an outer launcher's, on loopback."""
     kept = {key: value for key, value in environment.items() if not SCRUBBED.fullmatch(key)}
-    # A host name that resolves to a network card makes gloo listen there, even with a file rendezvous.
+    # A host name that resolves to a network card makes gloo listen there, even with a file rendezvous; NCCL prefers a
+    # network card anyway. On one machine neither needs to be seen from outside.
     loopback = "lo0" if sys.platform == "darwin" else "lo"
-    return {**kept, "GLOO_SOCKET_IFNAME": loopback, "TMPDIR": str(directory)}
+    return {"NCCL_SOCKET_IFNAME": loopback, **kept, "GLOO_SOCKET_IFNAME": loopback}
 
 
 def hard_keys(environment: Mapping[str, str]) -> dict[str, str]:

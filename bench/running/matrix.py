@@ -42,7 +42,9 @@ def expand(suite: Suite, options: AxisValues, devices: Sequence[DeviceInfo], see
     planned: dict[str, PlannedCase] = {}
     for table in _chosen_tables(suite.tables, options, devices):
         for case, problem in _cases_of(table, devices, seed):
-            planned.setdefault(case.id, judge(case, devices, problem))
+            entry = judge(case, devices, problem)
+            if case.id not in planned or (problem is None and planned[case.id].status == "unsupported"):
+                planned[case.id] = entry
     return list(planned.values())
 
 

@@ -1,6 +1,5 @@
 """The fork servers of a run, taken in turn, each proved by a canary before it is trusted."""
 
-import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from bench.running import machine
 from bench.running.server import Server, StartMethod
 from bench.running.visit import Outcome, perform, visit
 
+MAX_DIRECTORY_LENGTH = 60
+"""Multiprocessing adds up to 40 characters, such as /12/pymp-abcdefgh/listener-abcdefgh."""
 CANARY_SECONDS = 60.0
 """Includes the imports of the server, which a cold disk stretches to tens of seconds."""
 
@@ -42,9 +43,11 @@ class Pool:
         self.notes: list[str] = []
         self._num_servers = num_servers
         self._user_environment = dict(environment)
-        self._directory = Path(tempfile.mkdtemp(prefix="stepbench-"))
+        self._directory = _make_directory()
         self._servers: list[Server] = []
         self._num_started = 0
+        self.working_directory = Path.cwd()
+        """Of the workers; a resumed run goes on in the directory where it began."""
         self.environment = Environment()
 
     def __enter__(self) -> Self:
@@ -69,7 +72,6 @@ class Pool:
         index = round_index % len(self._servers)
         server = self._servers[index]
         task = self._task(
-            server,
             kind="measure",
             case=case,
             num_processes=num_processes,
@@ -77,7 +79,7 @@ class Pool:
             with_memory=with_memory,
         )
         result = visit(server, index, task, round_index)
-        if self._servers[index].is_dead:
+        if server.is_dead:
             self._replace(index)
         return result
 
@@ -90,8 +92,12 @@ class Pool:
 
     def _start_servers(self) -> None:
         self._servers = [self._new_server() for _ in range(self._num_servers)]
-        looks = [self._look(server) for server in self._servers]
-        if self.start_method == "forkserver" and (complaint := _complaint_about(looks)):
+        looks = [self._look(self._servers[0])]
+        for server in self._servers[1:]:
+            if _complaint_about(looks[-1]):  # each further canary that hangs would cost a minute
+                break
+            looks.append(self._look(server))
+        if self.start_method == "forkserver" and (complaint := _complaint_about(looks[-1])):
             self.notes.append(
                 f"the fork server failed its canary ({complaint}); workers are spawned instead, at 2-5 s each"
             )
@@ -111,7 +117,7 @@ class Pool:
 
     def _look(self, server: Server) -> Outcome:
         """Send *server* its canary."""
-        return perform(server, self._task(server, kind="probe", deadline_seconds=CANARY_SECONDS))
+        return perform(server, self._task(kind="probe", deadline_seconds=CANARY_SECONDS))
 
     def _replace(self, index: int) -> None:
         """Start another server in the place of one that died; a dead launcher has taken its workers with it."""
@@ -120,14 +126,13 @@ class Pool:
         if complaint := _failure_of(self._look(self._servers[index])):
             raise NothingToMeasureError(f"a process that starts workers died and cannot be replaced: {complaint}")
 
-    def _task(self, server: Server, **fields: Any) -> Task:
-        """Return an order to *server*; temp files go to its folder, which its launcher removes if the parent dies."""
+    def _task(self, **fields: Any) -> Task:
         num_processes = fields.get("num_processes", 1)
         return Task(
             **fields,
             num_threads=machine.threads_per_rank(num_processes, self._user_environment),
-            environment=machine.worker_environment(self._user_environment, server.directory),
-            working_directory=os.getcwd(),  # noqa: PTH109 (a string, as it goes into JSON)
+            environment=machine.worker_environment(self._user_environment),
+            working_directory=str(self.working_directory),
         )
 
     def _environment_from(self, seen: Mapping[str, Any]) -> Environment:
@@ -147,14 +152,22 @@ def _failure_of(outcome: Outcome) -> str | None:
     return "; ".join([failure.message, *last_lines])
 
 
-def _complaint_about(looks: list[Outcome]) -> str | None:
-    """Return why a fork server must not be used, if any of its canaries says so."""
-    for look in looks:
-        if complaint := _failure_of(look):
-            return complaint
-        seen = (look.answer.probe if look.answer else None) or {}
-        if not seen.get("preloaded"):
-            return "the libraries were not preloaded in it"
-        if seen.get("inherited_device"):
-            return "a device was initialised in it"
+def _complaint_about(look: Outcome) -> str | None:
+    """Return why a fork server must not be used, if its canary says so."""
+    if complaint := _failure_of(look):
+        return complaint
+    seen = (look.answer.probe if look.answer else None) or {}
+    if not seen.get("preloaded"):
+        return "the libraries were not preloaded in it"
+    if seen.get("inherited_device"):
+        return "a device was initialised in it"
     return None
+
+
+def _make_directory() -> Path:
+    """Make the run's folder for temporary files, where the path of a fork server's socket fits into its 108 bytes."""
+    directory = Path(tempfile.mkdtemp(prefix="stepbench-"))
+    if len(str(directory)) <= MAX_DIRECTORY_LENGTH:
+        return directory
+    directory.rmdir()
+    return Path(tempfile.mkdtemp(prefix="stepbench-", dir="/tmp"))

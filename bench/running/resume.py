@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.errors import JournalError, UsageError
+from bench.errors import UsageError
 from bench.result import Environment, Plan
 from bench.running import journal
 from bench.running.journal import Journal
@@ -13,7 +13,7 @@ from bench.running.journal import Journal
 
 def reopen(directory: Path) -> Journal:
     """
-    Read the journal of the run in *directory* and make it fit to be appended to.
+    Read the journal of the run in *directory*.
 
     Raises:
         UsageError: If *directory* holds no run.
@@ -22,12 +22,7 @@ def reopen(directory: Path) -> Journal:
     path = directory / journal.FILE_NAME
     if not path.is_file():
         raise UsageError(f"--resume '{directory}' holds no {journal.FILE_NAME}; give the directory of a run")
-    content = journal.read(path)
-    try:
-        journal.drop_torn_line(path)
-    except OSError as error:
-        raise JournalError(f"{path}: cannot be written ({error.strerror}); a run is continued where it lies") from None
-    return content
+    return journal.read(path)
 
 
 def refuse_other_plan(stored: Plan, asked: Plan, directory: Path) -> None:
@@ -52,8 +47,9 @@ def refuse_other_machine(stored: Environment, here: Environment, directory: Path
 
 
 def _plan_differences(stored: Plan, asked: Plan) -> Iterator[tuple[str, Any, Any]]:
-    before, now = ([case.slug for case in plan.cases] for plan in (stored, asked))
-    missing, added = sorted(set(before) - set(now)), sorted(set(now) - set(before))
+    before, now = ({case.id: case.slug for case in plan.cases} for plan in (stored, asked))
+    missing = [slug for case_id, slug in before.items() if case_id not in now]
+    added = [slug for case_id, slug in now.items() if case_id not in before]
     if missing or added:
         yield "the matrix", _shown(missing, "the same"), _shown(added, "without it")
     if stored.seed != asked.seed:

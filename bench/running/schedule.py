@@ -64,9 +64,9 @@ class Schedule:
             return True
         if self.expected_seconds(case) > remaining_seconds:
             return False
-        return not self._is_over_share(case) or all(
-            self._has_min_rounds(other) or self._is_over_share(other) for other in self._cases
-        )
+        if not self._is_over_share(case) or len(self._partners(case)) > 1:  # others are paired with a reference
+            return True
+        return all(self._has_min_rounds(other) or self._is_over_share(other) for other in self._cases)
 
     def expected_seconds(self, case: Case) -> float:
         """Return how long the next visit of *case* will take: as its quickest; the first one also profiles memory."""
@@ -97,7 +97,8 @@ class Schedule:
         return case.id in self._failed or self.rounds_of(case) >= self._sampling.min_rounds
 
     def _is_over_share(self, case: Case) -> bool:
-        return sum(self._durations[case.id]) + self.expected_seconds(case) > self._share_seconds
+        # By its quickest visit, so that one that the machine held up does not count against the case.
+        return (len(self._durations[case.id]) + 1) * self.expected_seconds(case) > self._share_seconds
 
     def _partners(self, case: Case) -> list[Case]:
         """Return *case*, and the whole of its group where it is the reference: ratios are paired by round."""

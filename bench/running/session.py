@@ -38,13 +38,26 @@ class Observer(Protocol):
 
 
 @contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ignore them for the seconds that the reports take; a Ctrl-C still ends the program."""
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def interrupts_raised() -> Iterator[None]:
     """Raise `Interrupted` in the main thread for the signals that ask a program to end."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(number)
 
-    previous = {number: signal.signal(number, handle) for number in INTERRUPTS}
+    # One that is ignored stays so: that is how nohup lets a program outlive its terminal.
+    wanted = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handle) for number in wanted}
     try:
         yield
     finally:
@@ -81,7 +94,7 @@ def run_rounds(
             result = CaseResult(case=entry.case, round=0, status=entry.status, reason=entry.reason)
             journal.write_result(result)
     cases = [entry.case for entry in planned if entry.status is None]
-    schedule = Schedule(cases, plan.sampling, seed=plan.seed, budget_seconds=remaining_seconds())
+    schedule = Schedule(cases, plan.sampling, seed=plan.seed, budget_seconds=plan.sampling.budget_seconds)
     runnable = {case.id for case in cases}
     for result in earlier:
         if result.case.id in runnable:

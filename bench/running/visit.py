@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import json
+import os
 import shutil
 import signal
 import time
@@ -13,9 +14,8 @@ from bench.record import from_plain, to_plain
 from bench.result import CaseResult, Failure, Status
 from bench.running.server import Ending, Server, ServerDiedError
 
-LOG_LINES = 30
-LONG_WORD = 300
-"""Characters after which a line of a log is cut: a row shows it, and a reader wants a screenful."""
+LOG_BYTES, LOG_LINES, LONG_LINE = 65536, 30, 300
+"""What is kept of a log: a reader wants a screenful."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,13 +55,16 @@ def perform(server: Server, task: Task) -> Outcome:
     folder = server.directory / "visit"
     folder.mkdir(mode=0o700)
     try:
-        stamped = dataclasses.replace(task, ordered_at_ns=time.monotonic_ns())
+        temporary = folder / "tmp"
+        temporary.mkdir()
+        environment = {**task.environment, "TMPDIR": str(temporary)}
+        stamped = dataclasses.replace(task, environment=environment, ordered_at_ns=time.monotonic_ns())
         (folder / TASK_FILE).write_text(json.dumps(to_plain(stamped)), encoding="utf-8")
         try:
             ending = server.order(folder, task.num_processes, task.deadline_seconds)
         except ServerDiedError as error:
-            return _failed("crashed", str(error), folder, task, exit_code=None)
-        return _interpret(ending, folder, task)
+            return _failed("crashed", str(error), folder, stamped, exit_code=None)
+        return _interpret(ending, folder, stamped)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -69,6 +72,9 @@ def perform(server: Server, task: Task) -> Outcome:
 def _interpret(ending: Ending, folder: Path, task: Task) -> Outcome:
     answers = [_read_answer(folder, rank) for rank in range(task.num_processes)]
     failed = [answer for answer in answers if answer is not None and answer.status != "ok"]
+    if ending.timed_out:  # a collective that gives up once the deadline has passed is not why it was missed
+        deadline_ns = task.ordered_at_ns + task.deadline_seconds * 1e9
+        failed = [answer for answer in failed if (answer.failed_at_ns or 0) < deadline_ns]
     if all(answer is not None and answer.status == "ok" for answer in answers):
         # All results are on the disk, so what happened after them is a warning, not a failure.
         aborted = ending.timed_out or any(code != 0 for code in ending.exit_codes)
@@ -110,6 +116,7 @@ def _crash_reason(exit_code: int | None) -> str:
 
 def _failed(status: Status, reason: str, folder: Path, task: Task, *, exit_code: int | None) -> Outcome:
     tails = {str(rank): _log_tail(folder / log_file(rank)) for rank in range(task.num_processes)}
+    reason = _printable(reason)[:LONG_LINE]
     failure = Failure(message=reason, log_tail=tails, exit_code=exit_code)
     return Outcome(status=status, reason=reason, answer=None, failure=failure)
 
@@ -124,8 +131,16 @@ def _read_answer(folder: Path, rank: int) -> Answer | None:
 
 
 def _log_tail(path: Path) -> tuple[str, ...]:
+    """Return the last lines of a log that may be gigabytes long and hold anything."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
     except OSError:
         return ()
-    return tuple(line[:LONG_WORD] for line in lines[-LOG_LINES:])
+    return tuple(_printable(line)[:LONG_LINE] for line in lines[-LOG_LINES:])
+
+
+def _printable(text: str) -> str:
+    """Return *text* without the control characters that would move a terminal's cursor or change its colours."""
+    return "".join(character if character.isprintable() else " " for character in text)

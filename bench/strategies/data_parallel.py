@@ -20,6 +20,8 @@ class DataParallel(Strategy):
         """Return why DataParallel has no meaning off CUDA."""
         if case.device_type != "cuda":
             return f"DataParallel on {case.device_type} is the plain module; it copies models between GPUs only"
+        if case.num_devices == 1:
+            return "DataParallel on one device is the plain module; take single, or more devices"
         return None
 
     def wrap(self, model: "torch.nn.Module", devices: "list[torch.device]", autocast: Autocast) -> "torch.nn.Module":

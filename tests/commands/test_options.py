@@ -36,7 +36,7 @@ def test_one_wrong_number_of_several_is_refused(text: str) -> None:
     assert _refusal(_options.whole_numbers, text)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "1e3", "٣", "²", "x", "+1"])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "1e3", str(2**63), "٣", "²", "x", "+1"])
 def test_what_is_no_whole_number_above_0_is_refused(text: str) -> None:
     assert _refusal(_options.positive_int, text) == f"'{text}' is not a whole number above 0; write one such as 8"
 
@@ -51,9 +51,9 @@ def test_a_whole_number_from_0(text: str, expected: int) -> None:
     assert _options.natural_int(text) == expected
 
 
-@pytest.mark.parametrize("text", ["-1", "1.0", "", "seed"])
+@pytest.mark.parametrize("text", ["-1", "1.0", "", "seed", str(2**63)])
 def test_what_is_no_whole_number_is_refused(text: str) -> None:
-    assert _refusal(_options.natural_int, text) == f"'{text}' is not a whole number; write one such as 0"
+    assert _refusal(_options.natural_int, text) == f"'{text}' is not a whole number below 2^63; write one such as 0"
 
 
 @pytest.mark.parametrize(("text", "expected"), [("30", 30.0), ("30s", 30.0), ("0.5", 0.5), ("1e2", 100.0)])
@@ -61,9 +61,10 @@ def test_seconds_are_written_with_or_without_an_s(text: str, expected: float) ->
     assert _options.seconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "", "s", "30ss", "5 min"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "", "s", "30ss", "5 min", "1000001"])
 def test_what_is_no_positive_time_is_refused(text: str) -> None:
-    assert _refusal(_options.seconds, text) == f"'{text}' is not a number of seconds; write one such as 30"
+    complaint = f"'{text}' is not a number of seconds up to 1000000; write e.g. 30"
+    assert _refusal(_options.seconds, text) == complaint
 
 
 @pytest.mark.parametrize(("text", "expected"), [("2.5%", 0.025), ("0.025", 0.025), ("50 %", 0.5), ("99%", 0.99)])

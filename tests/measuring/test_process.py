@@ -227,11 +227,12 @@ def test_an_answer_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytes
     seen: list[bool] = []
     write_text = Path.write_text
 
-    def slow_write(path: Path, *arguments: Any, **keywords: Any) -> int:
+    def watched_write(path: Path, *arguments: Any, **keywords: Any) -> int:
+        length = write_text(path, *arguments, **keywords)
         seen.append((tmp_path / answer_file(1)).exists())
-        return write_text(path, *arguments, **keywords)
+        return length
 
-    monkeypatch.setattr(Path, "write_text", slow_write)
+    monkeypatch.setattr(Path, "write_text", watched_write)
     process._leave_answer(tmp_path, 1, Answer(status="ok"))
     assert seen == [False]
     assert [path.name for path in tmp_path.iterdir()] == [answer_file(1)]

@@ -52,7 +52,8 @@ FORMAT = '''
 
 def write(run, directory):
     path = directory / "results.md"
-    path.write_text("".join(f"- {case}: {status}\\n" for case, status in zip(run.cases["case_id"], run.cases["status"])))
+    lines = [f"- {case}: {status}\\n" for case, status in zip(run.cases["case_id"], run.cases["status"])]
+    path.write_text("".join(lines))
     return [path]
 '''
 

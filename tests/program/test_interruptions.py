@@ -1,4 +1,4 @@
-"""A run that is cut short: reports of what there is, exit status by the signal, and a resumed run that repeats nothing."""
+"""A run that is cut short: reports of what there is, its exit status, and a resumed run that repeats nothing."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def test_an_interrupted_run_reports_what_there_is_and_is_resumed_until_it_is_who
     (sandbox.directory / "three.toml").write_text(THREE)
     out = sandbox.directory / "out"
 
-    ended = _interrupt(sandbox, signal.SIGINT, 2, *OPTIONS, "--out", "out")
+    ended = _interrupt(sandbox, signal.SIGINT, 2, *OPTIONS, "--format", "csv,throughput", "--out", "out")
     assert ended.returncode == 130
     assert "Traceback" not in ended.stderr
     assert "SIGINT: reporting what there is" in ended.stderr
@@ -85,7 +85,9 @@ def test_an_interrupted_run_reports_what_there_is_and_is_resumed_until_it_is_who
     }
     assert len(table) == 3
     assert set(table.loc[table["status"] == "skipped", "reason"]) <= {"not reached before the run ended"}
-    assert {"throughput.png", "memory.png", "phases.png"} <= {path.name for path in out.iterdir()}
+    assert {path.name for path in out.iterdir()} == {
+        *("results.jsonl", "results.csv", "samples.csv.gz", "throughput.png"),
+    }
     assert sandbox.leftovers() == []
 
     written = sandbox.files()
@@ -103,7 +105,7 @@ def test_an_interrupted_run_reports_what_there_is_and_is_resumed_until_it_is_who
     assert second[: len(first)] == first
     assert len(first) < len(second) < 6
 
-    ended = sandbox.run("--resume", "out", *OPTIONS)
+    ended = sandbox.run("--resume", "out", *OPTIONS, "--format", "csv")
     assert ended.returncode == 0, ended.stderr
     last = _visits(out)
     assert last[: len(second)] == second

@@ -241,3 +241,15 @@ def test_a_run_is_loaded_from_its_directory_or_its_journal(
         assert loaded.directory == tmp_path
         pd.testing.assert_frame_equal(loaded.cases, run.cases)
         pd.testing.assert_frame_equal(loaded.samples, run.samples)
+
+
+def test_the_source_of_a_memory_figure_is_that_of_the_round_that_took_it(
+    make_case: Callable[..., Case], make_measurement: Callable[..., Measurement], make_run: Callable[..., Run]
+) -> None:
+    case = make_case()
+    later = make_measurement(peak_allocated_bytes=None, memory_source=None)
+    measured = [make_measurement(), later, later]
+    results = [CaseResult(case=case, round=i, status="ok", measurement=found) for i, found in enumerate(measured)]
+    row = make_run(results).cases.iloc[0]
+    assert row["memory_source"] == "allocator"
+    assert row["peak_allocated_bytes"] == 12 * 2**20

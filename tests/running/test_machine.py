@@ -62,21 +62,25 @@ def test_omp_num_threads_decides_where_it_is_a_number(cores: Cores, own: str, ex
     assert machine.threads_per_rank(2, {"OMP_NUM_THREADS": own}) == expected
 
 
-def test_workers_do_not_inherit_an_outer_launcher(tmp_path: Path) -> None:
+def test_workers_do_not_inherit_an_outer_launcher() -> None:
     outer = {
         **dict.fromkeys(("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"), "1"),
         **dict.fromkeys(("ROLE_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT"), "1"),
         **dict.fromkeys(("TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE"), "1"),
     }
     own = {"HOME": "/home/me", "OMP_NUM_THREADS": "3", "MY_RANK": "1", "RANKING": "1", "CUDA_VISIBLE_DEVICES": "0"}
-    seen = machine.worker_environment({**outer, **own}, tmp_path)
-    assert {name: value for name, value in seen.items() if name not in ("GLOO_SOCKET_IFNAME", "TMPDIR")} == own
+    seen = machine.worker_environment({**outer, **own})
+    assert {name: value for name, value in seen.items() if not name.endswith("_SOCKET_IFNAME")} == own
 
 
-def test_workers_talk_over_loopback_and_keep_temp_files_where_they_are_told(tmp_path: Path) -> None:
-    seen = machine.worker_environment({"GLOO_SOCKET_IFNAME": "eth0", "TMPDIR": "/var/tmp"}, tmp_path)
+def test_workers_talk_over_loopback() -> None:
+    seen = machine.worker_environment({"GLOO_SOCKET_IFNAME": "eth0"})
     assert seen["GLOO_SOCKET_IFNAME"] in ("lo", "lo0")
-    assert seen["TMPDIR"] == str(tmp_path)
+    assert seen["NCCL_SOCKET_IFNAME"] == seen["GLOO_SOCKET_IFNAME"]
+
+
+def test_the_network_card_that_the_user_names_for_nccl_is_taken() -> None:
+    assert machine.worker_environment({"NCCL_SOCKET_IFNAME": "eth0"})["NCCL_SOCKET_IFNAME"] == "eth0"
 
 
 def test_the_hard_keys_hold_the_cpu_the_cores_and_every_variable_that_changes_speed(cores: Cores) -> None:

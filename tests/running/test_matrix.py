@@ -112,6 +112,14 @@ def test_a_case_of_two_tables_is_one_row() -> None:
     assert _only(planned).case.workload == "mlp:small"
 
 
+def test_a_case_that_one_table_divides_and_another_does_not_runs() -> None:
+    uneven = AxisValues(workload=("mlp",), device=("cpu",), strategy=("ddp",), num_devices=(3,), global_batch_size=(8,))
+    even = AxisValues(workload=("mlp",), device=("cpu",), strategy=("ddp",), num_devices=(3,), batch_size=(2,))
+    for tables in ((uneven, even), (even, uneven)):
+        planned = expand(Suite(name="two", summary="", tables=tables), AxisValues(), NOTHING, seed=0)
+        assert _only(planned).status is None
+
+
 def test_the_order_is_that_of_the_tables_and_the_seed_is_in_every_case() -> None:
     planned = expand(suite.load("default"), AxisValues(), NOTHING, seed=7)
     assert {entry.case.seed for entry in planned} == {7}

@@ -208,6 +208,30 @@ def test_the_slow_case_takes_its_second_visit_only_when_the_others_have_their_ro
     assert simulation.visits[:second].count(quick.id) >= 8
 
 
+def test_a_reference_with_partners_does_not_wait_whatever_it_costs(
+    make_case: Callable[..., Case], visited: Visited
+) -> None:
+    reference, partner, stranger = make_case(), make_case(precision="amp_bf16"), make_case(workload="cnn")
+    schedule = _schedule([reference, partner, stranger], budget_seconds=30.0)
+    schedule.add(visited(reference, duration=8.0))
+    schedule.add(visited(partner, duration=8.0))
+    schedule.add(visited(stranger, duration=1.0))
+    assert schedule.may_visit(reference, remaining_seconds=13.0)  # the ratios of others are paired with its visits
+    assert not schedule.may_visit(partner, remaining_seconds=13.0)
+
+
+def test_a_visit_that_the_machine_held_up_does_not_count_against_the_case(
+    make_case: Callable[..., Case], visited: Visited
+) -> None:
+    case, other = make_case(), make_case(workload="cnn")
+    schedule = _schedule([case, other], budget_seconds=20.0)
+    schedule.add(visited(other))
+    schedule.add(visited(case, duration=30.0))
+    assert not schedule.may_visit(case, remaining_seconds=50.0)
+    schedule.add(visited(case, duration=1.0))
+    assert schedule.may_visit(case, remaining_seconds=50.0)
+
+
 def test_all_cases_over_their_share_do_not_wait_for_each_other(
     make_case: Callable[..., Case], visited: Visited
 ) -> None:

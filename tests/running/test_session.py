@@ -22,7 +22,7 @@ from bench.running.matrix import PlannedCase
 from bench.running.pool import Pool
 from bench.running.schedule import Schedule
 from bench.running.server import Ending, Server, ServerDiedError
-from bench.running.session import INTERRUPTS, Interrupted, interrupts_raised, run_rounds
+from bench.running.session import INTERRUPTS, Interrupted, interrupts_held, interrupts_raised, run_rounds
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -204,9 +204,9 @@ def test_the_observer_hears_of_each_visit_before_and_after(run: Run, cases: list
 
 
 def test_the_rounds_end_with_the_budget(run: Run, cases: list[Case]) -> None:
-    left = iter([10.0] * 8 + [0.5] * 20)  # a visit takes 1.0 in the script
-    pool, _ = run(cases, remaining=lambda: next(left), target_ratio=1e-9)
-    assert len(pool.visits) == 7  # the budget is asked once more, to give each case its share
+    now = iter(range(100))  # it is asked before each visit, and one takes 1.0 in the script
+    pool, _ = run(cases, remaining=lambda: 7.5 - next(now), target_ratio=1e-9, budget_seconds=7.5)
+    assert len(pool.visits) == 7
     assert max(round_index for _, round_index in pool.visits) == 1
 
 
@@ -291,6 +291,26 @@ def test_the_handlers_are_restored() -> None:
     assert [signal.getsignal(number) for number in INTERRUPTS] == before
 
 
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with interrupts_raised():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_reports_are_finished_whatever_asks_to_end_but_ctrl_c() -> None:
+    before = [signal.getsignal(number) for number in INTERRUPTS]
+    with interrupts_held():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt):
+            _send(signal.SIGINT)
+    assert [signal.getsignal(number) for number in INTERRUPTS] == before
+
+
 def test_a_signal_during_a_visit_leaves_the_journal_whole(
     run: Run, cases: list[Case], result_of: Callable[[Case, int], CaseResult], tmp_path: Path
 ) -> None:
@@ -351,13 +371,15 @@ def test_rounds_go_to_the_servers_in_turn(pool: Pool, servers: list[ScriptedServ
     assert [len(server.tasks) for server in servers] == [4, 2, 2]
 
 
-def test_a_worker_gets_the_users_variables_and_its_servers_folder_for_temp_files(
+def test_a_worker_gets_the_users_variables_and_a_folder_for_temp_files_that_ends_with_the_visit(
     pool: Pool, servers: list[ScriptedServer], cases: list[Case]
 ) -> None:
     _visit(pool, cases[0], 1)
     environment = servers[1].tasks[0]["environment"]
     assert environment["HOME"] == "/home/me"
-    assert environment["TMPDIR"] == str(servers[1].directory)  # its launcher removes it, also when the parent is killed
+    temporary = Path(environment["TMPDIR"])
+    assert temporary.is_relative_to(servers[1].directory)  # its launcher removes that, also when the parent is killed
+    assert not temporary.exists()
 
 
 def test_a_server_that_died_is_a_crashed_row_and_another_takes_its_place(

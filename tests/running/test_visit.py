@@ -13,7 +13,7 @@ from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
 from bench.record import to_plain
 from bench.result import Measurement
 from bench.running.server import Ending, Server, ServerDiedError
-from bench.running.visit import LOG_LINES, LONG_WORD, Outcome, _interpret, perform, visit
+from bench.running.visit import LOG_LINES, LONG_LINE, Outcome, _interpret, perform, visit
 
 LATER_NS = 2_000_000
 
@@ -122,6 +122,12 @@ def test_the_error_of_one_rank_explains_the_hang_of_the_other(tmp_path: Path, ca
     assert (outcome.status, outcome.reason) == ("error", "KeyError")
 
 
+def test_a_collective_that_gives_up_after_the_deadline_is_not_why_it_was_missed(tmp_path: Path, case: Case) -> None:
+    late = _error("Timed out waiting 30000ms for recv operation to complete", failed_at_ns=int(30.1e9))
+    outcome = _outcome(tmp_path, case, late, None, exit_codes=(1, -signal.SIGKILL), timed_out=True)
+    assert outcome.status == "timeout"
+
+
 @pytest.mark.parametrize("exit_code", [0, 3])
 def test_an_exit_without_an_answer_is_a_crash(tmp_path: Path, case: Case, exit_code: int) -> None:
     outcome = _outcome(tmp_path, case, None, exit_codes=(exit_code,))
@@ -175,13 +181,24 @@ def test_an_answer_that_is_torn_or_is_none_counts_as_absent(tmp_path: Path, case
 
 def test_a_failure_keeps_the_last_lines_of_every_ranks_log(tmp_path: Path, case: Case) -> None:
     (tmp_path / log_file(0)).write_text("".join(f"line {number}\n" for number in range(100)))
-    (tmp_path / log_file(1)).write_bytes(b"caf\xe9\n" + b"x" * (LONG_WORD + 50))
+    (tmp_path / log_file(1)).write_bytes(b"caf\xe9\n" + b"x" * (LONG_LINE + 50))
     outcome = _outcome(tmp_path, case, None, None, None, exit_codes=(-signal.SIGKILL, 0, 0))
     assert outcome.failure is not None
     tails = outcome.failure.log_tail
     assert tails["0"] == tuple(f"line {number}" for number in range(100 - LOG_LINES, 100))
-    assert tails["1"] == ("caf\ufffd", "x" * LONG_WORD)
+    assert tails["1"] == ("caf\ufffd", "x" * LONG_LINE)
     assert tails["2"] == ()
+
+
+def test_a_log_of_any_length_and_content_is_a_screenful_of_text(tmp_path: Path, case: Case) -> None:
+    (tmp_path / log_file(0)).write_bytes(b"start\n" + b"\x00" * 10_000_000 + b"\n\x1b[31mred\x07\x1b[0m\n")
+    outcome = _outcome(tmp_path, case, _error("line\x1b[2J one\n"), exit_codes=(1,))
+    assert outcome.failure is not None
+    tail = outcome.failure.log_tail["0"]
+    assert tail[-1] == " [31mred  [0m"
+    assert "start" not in tail
+    assert all(len(line) <= LONG_LINE and line.isprintable() for line in tail)
+    assert str(outcome.reason).isprintable()
 
 
 class ScriptedServer:

@@ -35,8 +35,11 @@ DEADLINE_SECONDS = 120.0
 NUM_RANKS = 2
 NUM_STEPS = 3
 SEED = 5
-RELATIVE_TOLERANCE = 1e-6
-"""Of the norm of a parameter's difference. The additions happen in another order, which costs about 1e-7 (fp32)."""
+RELATIVE_TOLERANCE = 2e-6
+"""
+Of a parameter's norm. Only the order of additions differs: mlp, cnn and lstm come out equal to the bit here, and the
+transformer, whose tied weight adds up four gradients, differs by at most 4e-7 (in a bias that began at zero).
+"""
 WORKLOADS = ("mlp", "cnn", "transformer", "lstm")
 BATCH_SIZE = 4
 CPU = torch.device("cpu")
@@ -240,6 +243,11 @@ def test_a_case_that_does_not_say_takes_the_usual_number_of_devices(
             "data_parallel",
             {"device": "xpu", "num_devices": 2},
             "DataParallel on xpu is the plain module; it copies models between GPUs only",
+        ),
+        (
+            "data_parallel",
+            {"device": "cuda", "num_devices": 1},
+            "DataParallel on one device is the plain module; take single, or more devices",
         ),
         ("ddp", {"device": "cpu", "num_devices": 2}, None),
         ("ddp", {"device": "cuda", "num_devices": 4}, None),

@@ -1,0 +1,88 @@
+"""The end of a run: every report from its journal, the table, and the exit status."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import registry
+from bench.commands._destination import point_latest_at
+from bench.commands._request import Request
+from bench.errors import BenchError, UsageError
+from bench.reporting import _console
+from bench.results import frame
+from bench.results.frame import Run
+from bench.running.journal import FILE_NAME
+from bench.running.session import Interrupted, interrupts_held
+
+EXIT_REPORT, EXIT_NOTHING, EXIT_FAILED = 2, 3, 4
+FAILURES = {"oom", "timeout", "error", "crashed"}
+
+
+def report(directory: Path, request: Request, ending: Interrupted | BenchError | OSError | None) -> int:
+    """
+    Write every report of the run in *directory* and return the exit status.
+
+    Args:
+        directory: Holds the journal, which alone is the truth.
+        request: Which formats, and whether the directory was chosen by hand.
+        ending: What ended the measuring before its time, if anything did.
+    """
+    with interrupts_held():
+        if ending is not None:
+            print(f"{_told(ending)}; reporting what there is", file=sys.stderr)
+        run = frame.load(directory)
+        written, failed = _write(run, directory, request)
+        _console.print_results(run, Console(highlight=False))
+        print(f"\n{directory}/: {', '.join(path.name for path in (directory / FILE_NAME, *written))}")
+        if request.resume is None and request.directory is None:
+            point_latest_at(directory)
+        if ending is not None:
+            print(f"continue with: {shlex.join([*_program(), '--resume', str(directory)])}", file=sys.stderr)
+            return exit_status_of(ending) if isinstance(ending, Interrupted) else EXIT_REPORT
+        return EXIT_REPORT if failed else _status_of(run)
+
+
+def exit_status_of(ending: Interrupted | BenchError | OSError | None) -> int:
+    """Return the exit status for what ended a run of which there is nothing to report; an error is raised again."""
+    if isinstance(ending, Interrupted):
+        return ending.exit_status
+    if isinstance(ending, OSError):
+        raise UsageError(_told(ending)) from ending
+    if ending is not None:
+        raise ending
+    return EXIT_NOTHING
+
+
+def _write(run: Run, directory: Path, request: Request) -> tuple[list[Path], bool]:
+    """Return the files written, and whether a format failed; one that does must not cost the others."""
+    written: list[Path] = []
+    failed = False
+    for name in request.formats:
+        try:
+            written += registry.load("reporting", name).write(run, directory)
+        except Exception as error:  # noqa: BLE001 (see above)
+            failed = True
+            print(f"error: report '{name}': {_told(error)}", file=sys.stderr)
+    return written, failed
+
+
+def _status_of(run: Run) -> int:
+    statuses = set(run.cases["status"])
+    if statuses & FAILURES:
+        return EXIT_FAILED
+    return 0 if "ok" in statuses else EXIT_NOTHING
+
+
+def _told(error: BaseException) -> str:
+    """Return *error* as one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, (BenchError, Interrupted)):
+        return str(error)
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+def _program() -> list[str]:
+    return ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
