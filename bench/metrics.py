@@ -126,7 +126,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="parameters",
             better="lower",
-            summary="trainable parameters of the model",
+            summary="parameters, frozen ones included of the model",
             function=lambda measurement, _case: measurement.parameters,
             combine=max,
             is_count=True,

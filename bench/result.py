@@ -53,7 +53,9 @@ class Measurement:
     samples_seconds: Mapping[str, tuple[float, ...]]
     """Phase to the seconds of each timed step; a phase that does not happen here is absent."""
     warmup_seconds: Mapping[str, tuple[float, ...]]
-    """The same for the steps before the window."""
+    """The same for the first 300 steps before the window."""
+    warmup_steps: int
+    """How many there were."""
     first_step_seconds: float
     rank_window_seconds: tuple[float, ...]
     """Each rank's own window, to see the spread between ranks."""

@@ -26,6 +26,7 @@ def _measurement(step_seconds: float = 0.005, **fields: Any) -> Measurement:
         "window_steps": 10,
         "samples_seconds": {phase: (step_seconds * share,) * 10 for phase, share in shares.items()},
         "warmup_seconds": {phase: (step_seconds * share * 2,) * 2 for phase, share in shares.items()},
+        "warmup_steps": 2,
         "first_step_seconds": step_seconds * 4,
         "rank_window_seconds": (step_seconds * 10,),
         "parameters": 1000,

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from bench.measuring.training_step import StepError
 from bench.precisions import Precision
 from bench.strategies._base import Autocast
 
@@ -18,6 +19,24 @@ def set_tf32(precision: Precision) -> None:
     """
     torch.backends.cuda.matmul.allow_tf32 = precision.tf32
     torch.backends.cudnn.allow_tf32 = precision.tf32
+
+
+def check_tf32(precision: Precision, device_type: str) -> None:
+    """
+    Raise a StepError if a workload switched TF32 while it was measured: an fp32 figure would be a TF32 one.
+
+    Flags that cannot be read were set through the newer API, which is as good a reason to distrust the figure.
+    """
+    if device_type != "cuda":
+        return
+    try:
+        found = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    except RuntimeError:
+        found = None
+    if found != (precision.tf32, precision.tf32):
+        raise StepError(
+            f"the workload changed torch's TF32 flags while it ran; leave them to --precision {precision.name}"
+        )
 
 
 def autocast_for(precision: Precision, device_type: str) -> Autocast:

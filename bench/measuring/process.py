@@ -1,12 +1,14 @@
 """What runs in a worker's process before and after the measuring: logs, environment, the watch over the parent."""
 
 import contextlib
+import dataclasses
 import faulthandler
 import json
 import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -22,8 +24,16 @@ from bench.measuring.training_step import StepError
 from bench.measuring.worker import Worker, measure
 from bench.record import from_plain, to_plain
 
-OUT_OF_MEMORY_TEXTS = ("out of memory", "DefaultCPUAllocator: can't allocate", "not enough memory", "ALLOC_FAILED")
-"""How torch's allocators say it where they raise a bare RuntimeError (CPU, cuBLAS, cuDNN)."""
+OUT_OF_MEMORY_TEXTS = (
+    "out of memory",
+    "DefaultCPUAllocator: can't allocate",
+    "not enough memory",
+    "Storage size calculation overflowed",
+    "ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+)
+"""How it is said where a bare RuntimeError is raised: torch's CPU allocator, cuBLAS, cuDNN 8 and cuDNN 9."""
+MESSAGE_LENGTH = 500
 
 
 def run_rank(rank: int, directory: str) -> None:
@@ -37,13 +47,12 @@ def run_rank(rank: int, directory: str) -> None:
     _send_output_to(folder / log_file(rank))
     _die_with_parent()
     task: Task = from_plain(Task, json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
-    _enter(task, rank)
-    start_seconds = (started_ns - task.ordered_at_ns) / 1e9
     try:
+        _enter(task, rank)
         if task.kind == "probe":
             _leave_answer(folder, rank, Answer(status="ok", probe=probe.look()))
             return
-        worker = _run(task, rank, folder, start_seconds)
+        worker = _run(task, rank, folder, start_seconds=(started_ns - task.ordered_at_ns) / 1e9)
     except BaseException as error:  # noqa: BLE001 (whatever a user's file raises, SystemExit too, becomes a row)
         traceback.print_exc()
         _leave_answer(folder, rank, _answer_for(error))
@@ -56,18 +65,26 @@ def run_rank(rank: int, directory: str) -> None:
     os._exit(0)
 
 
-def _run(task: Task, rank: int, folder: Path, start_seconds: float) -> Worker:
+def _run(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker:
     assert task.case is not None
-    worker = Worker(task.case, rank=rank, rendezvous=folder / "rendezvous", deadline_seconds=task.deadline_seconds)
+    deadline_seconds = task.deadline_seconds
+    worker = Worker(task.case, rank=rank, rendezvous=folder / "rendezvous", deadline_seconds=deadline_seconds)
     measurement = measure(
-        worker, start_seconds=start_seconds, deadline_seconds=task.deadline_seconds, with_memory=task.with_memory
+        worker, ordered_at_ns=task.ordered_at_ns, start_seconds=start_seconds, deadline_seconds=deadline_seconds
     )
     _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
+    if task.with_memory:
+        try:
+            measurement = worker.with_cpu_memory(measurement)
+        except Exception as error:  # noqa: BLE001 (the timings are good, whatever becomes of the step for memory)
+            note = f"no memory figure: {type(error).__name__}: {error}".partition("\n")[0][:MESSAGE_LENGTH]
+            measurement = dataclasses.replace(measurement, notes=(*measurement.notes, note))
+        _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
     return worker
 
 
 def _answer_for(error: BaseException) -> Answer:
-    text = str(error).strip().partition("\n")[0]
+    text = str(error).strip().partition("\n")[0][:MESSAGE_LENGTH]
     if isinstance(error, (BenchError, StepError)):
         message = text
     else:
@@ -100,6 +117,10 @@ def _enter(task: Task, rank: int) -> None:
     os.environ.clear()
     os.environ.update(task.environment)
     os.chdir(task.working_directory)
+    tempfile.tempdir = None  # the fork server's is remembered; this process has its own TMPDIR
+    # The launcher runs with a path of its own, so what the user's PYTHONPATH adds is added here.
+    added = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry not in sys.path]
+    sys.path[:0] = added
     torch.set_num_threads(task.num_threads)
     if task.case is not None and task.num_processes > 1:
         os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(task.num_processes))

@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl", "xpu": "cpu:gloo,xpu:xccl"}
-"""Device type to backend. Control messages are CPU tensors over gloo, so that they never touch the device's queue."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """This process among those that run one case."""
+    """
+    This process among those that run one case.
+
+    Messages are CPU tensors, also where a user's file has changed the default device: they go over gloo and never touch
+    an accelerator's queue.
+    """
 
     rank: int = 0
     world_size: int = 1
@@ -23,13 +25,13 @@ class Ranks:
     def barrier(self) -> None:
         """Wait until every rank is here."""
         if self.in_group:
-            dist.all_reduce(torch.zeros(1))  # a CPU tensor: gloo, whatever the device's backend is
+            dist.all_reduce(torch.zeros(1, device="cpu"))
 
     def agree(self, value: int) -> int:
         """Return rank 0's *value* on every rank."""
         if not self.in_group:
             return value
-        message = torch.tensor([value], dtype=torch.int64)
+        message = torch.tensor([value], dtype=torch.int64, device="cpu")
         dist.broadcast(message, src=0)
         return int(message.item())
 
@@ -37,10 +39,14 @@ class Ranks:
         """Return every rank's *values*, by rank."""
         if not self.in_group:
             return [list(values)]
-        own = torch.tensor(list(values), dtype=torch.int64)
+        own = torch.tensor(list(values), dtype=torch.int64, device="cpu")
         everyone = [torch.empty_like(own) for _ in range(self.world_size)]
         dist.all_gather(everyone, own)
         return [message.tolist() for message in everyone]
+
+    def everywhere(self, is_true: bool) -> bool:
+        """Return whether *is_true* on every rank."""
+        return all(answer for (answer,) in self.gather([int(is_true)]))
 
     def leave(self) -> None:
         """Destroy the process group; the barrier before it keeps gloo's early leavers from aborting the others."""
@@ -60,9 +66,12 @@ def join_ranks(rank: int, world_size: int, device_type: str, rendezvous: Path, t
         rendezvous: A path that no earlier group used.
         timeout_seconds: After which a collective gives up; the worker's deadline, which comes first.
     """
+    own = "" if device_type == "cpu" else f",{device_type}:{dist.get_default_backend_for_device(device_type)}"
+    # A store of our own: the file:// of an init_method would cut a path at # or ?.
+    store = dist.FileStore(str(rendezvous), world_size)  # type: ignore[attr-defined]  # documented, yet not exported
     dist.init_process_group(
-        BACKENDS[device_type],
-        init_method=f"file://{rendezvous}",
+        f"cpu:gloo{own}",
+        store=store,
         rank=rank,
         world_size=world_size,
         timeout=datetime.timedelta(seconds=timeout_seconds),

@@ -29,10 +29,10 @@ def steps_per_worker(startup_seconds: float, step_seconds: float, remaining_seco
     return max(1, int(min(max(wanted, MIN_STEPS), MAX_STEPS, affordable)))
 
 
-def samples_of(window: Window, phases: Sequence[str], *, drop_first_step: bool) -> dict[str, list[float]]:
+def samples_of(window: Window, phases: Sequence[str]) -> dict[str, list[float]]:
     """Return the seconds of each phase, and of the whole `step`, of each step of *window*."""
     width = len(phases)
-    intervals = window.interval_seconds[width:] if drop_first_step else window.interval_seconds
+    intervals = window.interval_seconds
     steps = [intervals[start : start + width] for start in range(0, len(intervals), width)]
     samples = {phase: [step[index] for step in steps] for index, phase in enumerate(phases)}
     samples["step"] = [math.fsum(step) for step in steps]

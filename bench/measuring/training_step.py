@@ -70,17 +70,17 @@ class TrainingStep:
         border()
         self.loss = loss.detach()
 
-    def explain_failure(self, bare_model: torch.nn.Module) -> None:
+    def explain_failure(self, bare_model: torch.nn.Module, error: Exception) -> None:
         """
         Look for the reason why the first step failed, by computing the loss once more on the model without its wrapper.
 
-        Returns without a word if nothing is found: then the error that was raised is the best explanation.
+        Returns without a word if nothing is found: then *error*, which was raised, is the best explanation.
 
         Raises:
             StepError: If the loss is no scalar, needs no gradient, or a tensor was left on another device.
         """
         batch = map_tensors(lambda tensor: tensor.to(self.device), self.batch)
-        if (misplaced := next(misplaced_tensors(bare_model, batch, self.device), None)) is not None:
+        if "device" in str(error) and (misplaced := next(misplaced_tensors(bare_model, batch, self.device), None)):
             raise StepError(f"forward: {misplaced}")
         with self.autocast():
             loss = self.compute_loss(bare_model, batch)

@@ -9,29 +9,29 @@ import contextlib
 import dataclasses
 import gc
 import math
+import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from bench import registry
 from bench.case import Case
 from bench.measuring import arithmetic, memory
+from bench.measuring.building import build
 from bench.measuring.clock import Window
 from bench.measuring.device import Device, devices_of
-from bench.measuring.loading import load_workload
-from bench.measuring.placement import map_tensors, tensors_of, to_channels_last
+from bench.measuring.placement import tensors_of
 from bench.measuring.ranks import Ranks, join_ranks
-from bench.measuring.sampling import samples_of, steps_per_worker
-from bench.measuring.training_step import StepError, TrainingStep
+from bench.measuring.sampling import MAX_STEPS, samples_of, steps_per_worker
+from bench.measuring.training_step import StepError
 from bench.measuring.warm_up import ACCELERATOR_PLAN, CPU_PLAN, warm_up
 from bench.precisions import PRECISIONS
 from bench.result import Measurement
 from bench.strategies._base import Strategy
-from bench.workload import Workload
+
+UNSETTLED_NOTE = "the loss scale or the allocator's reserve changed during the timed window"
 
 
 class NonFiniteLossError(StepError):
@@ -47,21 +47,25 @@ class Block:
     """From the common barrier to the latest rank's end."""
     rank_seconds: tuple[float, ...]
     samples_seconds: dict[str, list[float]]
-    """Of this rank."""
+    """Of this rank; the first step begins on an idle device."""
+    is_settled: bool
+    """Whether nothing changed in it, on any rank, that makes steps unlike each other."""
 
 
 class Worker:
     """One rank of one case."""
 
     def __init__(self, case: Case, *, rank: int, rendezvous: Path, deadline_seconds: float) -> None:
+        self._started = time.perf_counter()
         self.case = case
-        self.precision = PRECISIONS[case.precision]
         self.strategy: Strategy = registry.load("strategies", case.strategy).STRATEGY
         self.device: Device = devices_of(case, rank, distributed=self.strategy.distributed)
+        self.clock = self.device.clock()
         self.ranks = Ranks()
         self.notes: list[str] = []
         self.warmup_samples: dict[str, list[float]] = defaultdict(list)
-        self.first_step_seconds = self.warmup_seconds = self.first_loss = math.nan
+        self.warmup_steps = 0
+        self.warm_step_seconds = self.first_step_seconds = self.warmup_seconds = self.first_loss = math.nan
         if self.strategy.distributed:
             world_size = self.strategy.num_processes(case)
             self.ranks = join_ranks(rank, world_size, case.device_type, rendezvous, deadline_seconds)
@@ -77,15 +81,15 @@ class Worker:
         gc.freeze()  # a full collection over the libraries' objects takes 0.2 s, and would do so inside some step
         started = time.perf_counter()
         plan = ACCELERATOR_PLAN if self.device.is_accelerator else CPU_PLAN
-        warm_up(plan, self._warm_up_block, self._evidence, self.ranks.agree)
+        warm_up(plan, self._warm_up_block, self.ranks.agree)
         self.warmup_seconds = time.perf_counter() - started
         self.device.reset_peak_memory()
         memory.reset_process_peak()
 
     def run_block(self, steps: int) -> Block:
         """Train *steps* steps from a common barrier and return what was seen; the loss must be finite."""
-        clock = self.clock
-        run, border = self.step.run, clock.border
+        run, clock = self.step.run, self.clock
+        border, before = clock.border, self._evidence()
         self.ranks.barrier()
         clock.begin()
         for _ in range(steps):
@@ -93,41 +97,45 @@ class Worker:
         window = clock.end()
         self._check_loss()
         wall_seconds, rank_seconds = self._wall_of(window)
-        drop_first_step = clock.drops_first_step and steps > 1
-        samples = samples_of(window, self.step.phases, drop_first_step=drop_first_step)
-        return Block(steps=steps, wall_seconds=wall_seconds, rank_seconds=rank_seconds, samples_seconds=samples)
+        return Block(
+            steps=steps,
+            wall_seconds=wall_seconds,
+            rank_seconds=rank_seconds,
+            samples_seconds=samples_of(window, self.step.phases),
+            is_settled=self.ranks.everywhere(self._evidence() == before),
+        )
 
-    def finish(self, block: Block, *, start_seconds: float, with_memory: bool) -> Measurement:
+    def finish(self, block: Block, *, start_seconds: float) -> Measurement:
         """
         Return the measurement whose timed window is *block*.
 
         Args:
             block: The last one.
             start_seconds: What it took to start this process.
-            with_memory: Whether to run one more step for the CPU's allocation peak.
+
+        Raises:
+            StepError: If the case was not computed as its precision says.
         """
-        final_loss = self._check_loss()  # before the step for memory, which trains too
-        process_peak = memory.process_peak_bytes()
-        allocated, reserved = self.device.peak_memory()
-        if with_memory and not self.device.is_accelerator:
-            allocated = self._cpu_peak_bytes()
-        peaks = self.ranks.gather([allocated or -1, reserved or -1, process_peak or -1])
+        arithmetic.check_tf32(PRECISIONS[self.case.precision], self.case.device_type)
+        peaks = self.ranks.gather([known or -1 for known in (*self.device.peak_memory(), memory.process_peak_bytes())])
         allocated, reserved, process_peak = (
-            max(column) if max(column) >= 0 else None for column in zip(*peaks, strict=True)
+            max(column) if max(column) > 0 else None for column in zip(*peaks, strict=True)
         )
+        skipped = int(self.clock.drops_first_step and block.steps > 1)
         return Measurement(
             clock=self.clock.name,
             window_seconds=block.wall_seconds,
             window_steps=block.steps,
-            samples_seconds=_rounded(block.samples_seconds),
+            samples_seconds=_rounded({phase: values[skipped:] for phase, values in block.samples_seconds.items()}),
             warmup_seconds=_rounded(self.warmup_samples),
+            warmup_steps=self.warmup_steps,
             first_step_seconds=self.first_step_seconds,
             rank_window_seconds=block.rank_seconds,
             item=self.workload.item,
             items_per_sample=self.workload.items_per_sample,
             parameters=sum(parameter.numel() for parameter in self.workload.model.parameters()),
             first_loss=self.first_loss,
-            final_loss=final_loss,
+            final_loss=self._check_loss(),
             peak_allocated_bytes=allocated,
             peak_reserved_bytes=reserved,
             memory_source=None if allocated is None else "allocator",
@@ -136,60 +144,37 @@ class Worker:
             build_seconds=self.build_seconds,
             warmup_total_seconds=self.warmup_seconds,
             num_threads=torch.get_num_threads(),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *(() if block.is_settled else (UNSETTLED_NOTE,))),
         )
+
+    def with_cpu_memory(self, measurement: Measurement) -> Measurement:
+        """Return *measurement* with the CPU's allocation peak, from one more step; unchanged on an accelerator."""
+        if self.device.is_accelerator:
+            return measurement
+        batch = (tensor for _, tensor in tensors_of(self.step.batch))
+        state = memory.state_bytes(self.workload.model, self.step.optimizer, batch)
+        state += self.strategy.extra_bytes(self.workload.model)
+        peak = state + memory.peak_of_step_bytes(lambda: self.step.run(lambda: None))
+        largest = max(known for (known,) in self.ranks.gather([peak]))
+        return dataclasses.replace(measurement, peak_allocated_bytes=largest, memory_source="allocator")
 
     def _build(self) -> None:
-        started = time.perf_counter()
-        primary = self.device.torch_devices[0]
-        arithmetic.set_tf32(self.precision)
-        torch.manual_seed(self.case.seed)  # the same initial parameters on every rank and in every case
-        self.workload = load_workload(self.case.workload)
-        if primary.type == "cpu" and (
-            note := arithmetic.turn_onednn_off_where_it_has_no_lstm(self.workload.model, self.precision)
-        ):
-            self.notes.append(note)
-        model = self.workload.model.to(primary)
-        channels_last = self.workload.channels_last and self.device.is_accelerator
-        if channels_last:
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-        model.train()
-        optimizer = _optimizer_of(self.workload, model, primary)
-        autocast = arithmetic.autocast_for(self.precision, primary.type)
-        self.step = TrainingStep(
-            model=self.strategy.wrap(model, self.device.torch_devices, autocast),
-            batch=self._batch(channels_last=channels_last),
-            compute_loss=self.workload.compute_loss,
-            optimizer=optimizer,
-            scaler=arithmetic.scaler_for(self.precision, primary.type),
-            autocast=autocast,
-            device=primary,
-            moves_batch=self.case.input != "resident",
-        )
-        self.clock = self.device.clock()
-        self.build_seconds = time.perf_counter() - started
+        built = build(self.case, self.strategy, self.device, self.ranks.rank)
+        self.workload, self.step = built.workload, built.step
+        self.notes += built.notes
+        self.build_seconds = time.perf_counter() - self._started
 
-    def _batch(self, *, channels_last: bool) -> Any:
-        """Return this rank's batch: its own random samples, in the place that the input axis says."""
-        torch.manual_seed(self.case.seed + 1 + self.ranks.rank)
-        samples = self.case.batch_size if self.strategy.distributed else self.case.global_batch_size
-        batch = self.workload.make_batch(samples)
-        if channels_last:
-            batch = map_tensors(to_channels_last, batch)
-        if self.case.input == "resident":
-            return map_tensors(lambda tensor: tensor.to(self.device.torch_devices[0]), batch)
-        if self.case.input == "pinned":
-            return map_tensors(torch.Tensor.pin_memory, batch)
-        return batch
-
-    def _warm_up_block(self, steps: int) -> float:
-        is_first = not self.warmup_samples
+    def _warm_up_block(self, steps: int) -> tuple[float, bool]:
+        is_first = self.warmup_steps == 0
         block = self._first_block() if is_first else self.run_block(steps)
         if is_first:
             self.first_step_seconds, self.first_loss = block.wall_seconds, self._check_loss()
+        self.warm_step_seconds = statistics.median(block.samples_seconds["step"])
+        self.warmup_steps += steps
         for phase, seconds in block.samples_seconds.items():
-            self.warmup_samples[phase] += seconds
-        return block.wall_seconds
+            room = MAX_STEPS - len(self.warmup_samples[phase])  # the first ones are those that people look at
+            self.warmup_samples[phase] += seconds[:room]
+        return block.wall_seconds, block.is_settled
 
     def _first_block(self) -> Block:
         """Run the first step; a workload that cannot be trained fails here, and is told why in its own words."""
@@ -197,9 +182,9 @@ class Worker:
             return self.run_block(1)
         except (StepError, MemoryError, torch.OutOfMemoryError):
             raise
-        except Exception:
+        except Exception as error:
             with contextlib.suppress(RuntimeError, TypeError, AttributeError):
-                self.step.explain_failure(self.workload.model)
+                self.step.explain_failure(self.workload.model, error)
             raise
 
     def _evidence(self) -> list[object]:
@@ -221,41 +206,26 @@ class Worker:
             raise NonFiniteLossError(f"the loss is {loss} on rank {self.ranks.rank}; timings of it mean nothing")
         return loss
 
-    def _cpu_peak_bytes(self) -> int:
-        batch = (tensor for _, tensor in tensors_of(self.step.batch))
-        state = memory.state_bytes(self.workload.model, self.step.optimizer, batch)
-        state += self.strategy.extra_bytes(self.workload.model)
-        return state + memory.peak_of_step_bytes(lambda: self.step.run(lambda: None))
 
-
-def measure(worker: Worker, *, start_seconds: float, deadline_seconds: float, with_memory: bool) -> Measurement:
+def measure(worker: Worker, *, ordered_at_ns: int, start_seconds: float, deadline_seconds: float) -> Measurement:
     """
     Drive *worker* through one ordinary visit: prepare, one window, finish.
 
     Args:
         worker: Not yet prepared.
+        ordered_at_ns: `time.monotonic_ns` when the visit was ordered; the deadline counts from there.
         start_seconds: What it took to start this process.
-        deadline_seconds: From the order on; how much of it is left limits the window.
-        with_memory: See `Worker.finish`.
+        deadline_seconds: How much of it is left limits the window.
     """
-    started = time.perf_counter()
     worker.prepare()
-    startup_seconds = start_seconds + time.perf_counter() - started
-    warm_step_seconds = min(worker.warmup_samples["step"])
-    wanted = steps_per_worker(startup_seconds, warm_step_seconds, deadline_seconds - startup_seconds)
-    block = worker.run_block(worker.ranks.agree(wanted))
-    return worker.finish(block, start_seconds=start_seconds, with_memory=with_memory)
-
-
-def _optimizer_of(workload: Workload, model: torch.nn.Module, device: torch.device) -> torch.optim.Optimizer:
-    parameters: Iterable[torch.nn.Parameter] = (
-        parameter for parameter in model.parameters() if parameter.requires_grad
-    )
-    if workload.optimizer is not None:
-        return workload.optimizer(parameters)
-    # Fused: one kernel instead of many, and GradScaler need not synchronise to learn whether a step is skipped.
-    fused = device.type in ("cpu", "cuda", "xpu", "mps")
-    return torch.optim.AdamW(parameters, lr=1e-3, fused=fused)
+    startup_seconds = (time.monotonic_ns() - ordered_at_ns) / 1e9
+    wanted = steps_per_worker(startup_seconds, worker.warm_step_seconds, deadline_seconds - startup_seconds)
+    steps = worker.ranks.agree(wanted)
+    block = worker.run_block(steps)
+    if not block.is_settled and worker.ranks.agree(int(2 * block.wall_seconds < deadline_seconds - startup_seconds)):
+        worker.device.reset_peak_memory()
+        block = worker.run_block(steps)
+    return worker.finish(block, start_seconds=start_seconds)
 
 
 def _rounded(samples: dict[str, list[float]]) -> dict[str, tuple[float, ...]]:

@@ -122,7 +122,7 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
     measurements = list(_measurements(results).values())
     row: dict[str, object] = {name: getattr(case, name) for name in _AXES.split()}
     row |= {"case_id": case.id, "status": worst.status, "reason": _reason(worst)}
-    row |= {"rounds": len(measurements), "samples": sum(measurement.window_steps for measurement in measurements)}
+    row |= {"rounds": len(measurements), "samples": sum(len(found.samples_seconds["step"]) for found in measurements)}
     row["flags"] = " ".join(_flags(results, is_short=len(measurements) < plan.sampling.min_rounds, status=worst.status))
     if not measurements:
         return row
@@ -176,7 +176,7 @@ def _sample_blocks(result: CaseResult, case_code: int) -> list[dict[str, npt.NDA
     if result.measurement is None:
         return []
     warmup, timed = result.measurement.warmup_seconds, result.measurement.samples_seconds
-    first_timed = max((len(seconds) for seconds in warmup.values()), default=0)
+    first_timed = result.measurement.warmup_steps
     blocks = []
     for is_warmup, first, samples in ((True, 0, warmup), (False, first_timed, timed)):
         for phase_code, phase in enumerate(_SAMPLE_PHASES):

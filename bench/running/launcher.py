@@ -28,6 +28,8 @@ import psutil
 
 GRACE_SECONDS = 1.0
 """What the other ranks get after one failed; torch's own default would be 30 s for one that ignores SIGTERM."""
+CLEAN_UP_SECONDS = 5.0
+"""What the listener needs at most to kill and remove everything."""
 STACK_SECONDS = 0.2
 """What a hanging worker gets to write its stack."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (not a temp file of ours: torch's segments are looked for here)
@@ -93,7 +95,8 @@ def main() -> None:
     session = Session()
     orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     # This thread is the only one that must react while a visit runs; it sleeps in read() until then.
-    threading.Thread(target=_listen, args=(orders, session, options.directory), daemon=True).start()
+    listener = threading.Thread(target=_listen, args=(orders, session, options.directory), daemon=True)
+    listener.start()
     if options.start_method == "forkserver":
         multiprocessing.set_forkserver_preload(["bench.measuring.preload"])
         forkserver.ensure_running()  # it imports torch while this process imports it below
@@ -102,8 +105,14 @@ def main() -> None:
     is_first = True
     while True:
         order = orders.get()
-        answers.write(json.dumps(_serve(start_processes, order, options.start_method)) + "\n")
-        answers.flush()
+        try:
+            answers.write(json.dumps(_serve(start_processes, order, options.start_method)) + "\n")
+            answers.flush()
+        except Exception:
+            # Most likely the parent is gone, and nobody reads the answer or the fork server was killed already. Then
+            # the listener ends this process, once everything is removed.
+            listener.join(CLEAN_UP_SECONDS)
+            raise
         if is_first:
             session.keep_present()
             is_first = False

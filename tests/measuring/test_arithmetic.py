@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.measuring import arithmetic
+from bench.measuring.training_step import StepError
 from bench.precisions import PRECISIONS
 
 
@@ -114,3 +115,13 @@ def test_an_lstm_trains_in_bf16_on_this_cpu_once_the_switch_is_set() -> None:
         output, _ = model(torch.randn(3, 2, 4))
     output.float().sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(("precision", "found"), [("fp32", True), ("tf32", False), ("amp_bf16", True)])
+def test_a_workload_that_switches_tf32_while_it_runs_is_found_out_on_cuda(precision: str, found: bool) -> None:
+    arithmetic.set_tf32(PRECISIONS[precision])
+    arithmetic.check_tf32(PRECISIONS[precision], "cuda")
+    torch.backends.cudnn.allow_tf32 = found
+    arithmetic.check_tf32(PRECISIONS[precision], "cpu")
+    with pytest.raises(StepError, match=f"leave them to --precision {precision}"):
+        arithmetic.check_tf32(PRECISIONS[precision], "cuda")

@@ -52,26 +52,21 @@ def test_a_window_takes_at_most_six_tenths_of_the_time_left(remaining_seconds: f
 
 
 def test_a_window_becomes_the_samples_of_each_phase_and_of_the_step() -> None:
-    samples = samples_of(_window(1, 2, 4, 10, 20, 40), PHASES, drop_first_step=False)
+    samples = samples_of(_window(1, 2, 4, 10, 20, 40), PHASES)
     assert samples == {"forward": [1, 10], "backward": [2, 20], "optimizer": [4, 40], "step": [7, 70]}
 
 
 def test_a_batch_that_is_moved_is_a_sample_of_its_own() -> None:
-    samples = samples_of(_window(8, 1, 2, 4), ("h2d", *PHASES), drop_first_step=False)
+    samples = samples_of(_window(8, 1, 2, 4), ("h2d", *PHASES))
     assert samples == {"h2d": [8], "forward": [1], "backward": [2], "optimizer": [4], "step": [15]}
 
 
-def test_a_dropped_first_step_takes_all_its_phases_along() -> None:
-    samples = samples_of(_window(1, 2, 4, 10, 20, 40), PHASES, drop_first_step=True)
-    assert samples == {"forward": [10], "backward": [20], "optimizer": [40], "step": [70]}
-
-
 def test_samples_keep_the_order_of_the_steps() -> None:
-    samples = samples_of(_window(*range(300)), PHASES, drop_first_step=False)
+    samples = samples_of(_window(*range(300)), PHASES)
     assert {len(values) for values in samples.values()} == {100}
     assert samples["backward"] == [3 * step + 1 for step in range(100)]
 
 
 def test_a_step_is_the_exact_sum_of_its_phases() -> None:
-    samples = samples_of(_window(0.1, 0.2, 0.3), PHASES, drop_first_step=False)
+    samples = samples_of(_window(0.1, 0.2, 0.3), PHASES)
     assert samples["step"] == [0.6]

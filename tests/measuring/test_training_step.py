@@ -264,10 +264,10 @@ def _step_of(
 
 def _explanation(step: TrainingStep) -> str:
     """Return what the step's failure is put down to; the step really fails."""
-    with pytest.raises((RuntimeError, TypeError, AttributeError)):
+    with pytest.raises((RuntimeError, TypeError, AttributeError)) as raised:
         step.run(lambda: None)
     with pytest.raises(StepError) as caught:
-        step.explain_failure(step.model)
+        step.explain_failure(step.model, raised.value)
     return str(caught.value)
 
 
@@ -309,9 +309,15 @@ def test_a_tensor_in_a_batch_of_an_unknown_kind_is_named() -> None:
 def test_a_batch_that_would_be_moved_by_the_step_is_not_blamed() -> None:
     step = _step_of(nn.Linear(4, 2), (torch.randn(3, 4),), lambda model, batch: model(batch[0]), META)
     with pytest.raises(StepError, match=r"shape \(3, 2\)"):
-        step.explain_failure(step.model)
+        step.explain_failure(step.model, RuntimeError("tensors are on another device"))
+
+
+def test_a_harmless_tensor_on_the_cpu_is_not_blamed_for_another_error() -> None:
+    step = _step_of(nn.Sequential(WithOffset()), torch.randn(3, 4, device=META), device=META)
+    with pytest.raises(RuntimeError, match="device"):  # what computing the loss once more says, not a StepError
+        step.explain_failure(step.model, ValueError("the labels are wrong"))
 
 
 def test_nothing_is_said_where_nothing_is_found() -> None:
     step = _step_of(nn.Linear(4, 2), torch.randn(3, 4))
-    step.explain_failure(step.model)
+    step.explain_failure(step.model, RuntimeError("anything"))

@@ -16,7 +16,7 @@ from bench.measuring.clock import Window
 from bench.measuring.ranks import Ranks
 from bench.measuring.training_step import StepError
 from bench.measuring.warm_up import CPU_PLAN, warm_up
-from bench.measuring.worker import NonFiniteLossError, Worker, measure
+from bench.measuring.worker import UNSETTLED_NOTE, NonFiniteLossError, Worker, measure
 from bench.result import Measurement
 
 FOREVER = 1e6
@@ -67,6 +67,10 @@ def tokens():
     return bench.Workload(model=model, make_batch=make_batch, compute_loss=compute_loss, item="token",
                           items_per_sample=16, optimizer=sgd)
 
+def eager_for_tf32():
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    return tiny()
+
 def frozen():
     model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Linear(8, 4))
     model[0].requires_grad_(False)
@@ -104,7 +108,9 @@ def make(tmp_path: Path, make_case: Callable[..., Case], monkeypatch: pytest.Mon
 
 
 def _measured(worker: Worker, *, with_memory: bool = False) -> Measurement:
-    return measure(worker, start_seconds=0.02, deadline_seconds=FOREVER, with_memory=with_memory)
+    now_ns = time.monotonic_ns()
+    seen = measure(worker, ordered_at_ns=now_ns, start_seconds=0.02, deadline_seconds=FOREVER)
+    return worker.with_cpu_memory(seen) if with_memory else seen
 
 
 @pytest.mark.parametrize("precision", ["fp32", "amp_bf16", "amp_fp16"])
@@ -112,7 +118,7 @@ def test_prepare_run_block_and_finish_give_a_measurement_that_agrees_with_itself
     worker = make(precision=precision)
     worker.prepare()
     block = worker.run_block(20)
-    seen = worker.finish(block, start_seconds=0.02, with_memory=False)
+    seen = worker.finish(block, start_seconds=0.02)
     assert seen.clock == "host"
     assert seen.window_steps == 20
     assert set(seen.samples_seconds) == {"forward", "backward", "optimizer", "step"}
@@ -153,7 +159,8 @@ def test_an_ordinary_visit_times_between_15_and_300_steps(make: Make) -> None:
 
 def test_a_visit_with_little_time_left_times_few_steps(make: Make) -> None:
     # Ten steps of warm-up take 0.5 s, so 0.1 s are left, of which six tenths may be used.
-    seen = measure(make("slow"), start_seconds=0.0, deadline_seconds=0.65, with_memory=False)
+    now_ns = time.monotonic_ns()
+    seen = measure(make("slow"), ordered_at_ns=now_ns, start_seconds=0.0, deadline_seconds=0.65)
     assert 1 <= seen.window_steps <= 2
 
 
@@ -260,7 +267,7 @@ def test_the_step_for_memory_leaves_the_final_loss_alone(make: Make) -> None:
     worker.prepare()
     block = worker.run_block(3)
     loss = worker._check_loss()
-    assert worker.finish(block, start_seconds=0.0, with_memory=True).final_loss == loss
+    assert worker.with_cpu_memory(worker.finish(block, start_seconds=0.0)).final_loss == loss
 
 
 def test_the_largest_peak_of_all_ranks_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +275,7 @@ def test_the_largest_peak_of_all_ranks_counts(make: Make, monkeypatch: pytest.Mo
     worker.prepare()
     block = worker.run_block(1)
     monkeypatch.setattr(Ranks, "gather", lambda ranks, values: [[5, -1, 70], [9, -1, 30]])
-    seen = worker.finish(block, start_seconds=0.0, with_memory=False)
+    seen = worker.finish(block, start_seconds=0.0)
     assert (seen.peak_allocated_bytes, seen.peak_reserved_bytes, seen.process_peak_bytes) == (9, None, 70)
 
 
@@ -282,11 +289,11 @@ def test_the_worker_stops_where_all_ranks_stop(make: Make, monkeypatch: pytest.M
 
     def agree(ranks: Ranks, value: int) -> int:
         asked.append(value)
-        return 17 if len(asked) == 3 else value  # the third question is how long the window is
+        return 17 if len(asked) == 4 else value  # the fourth question is how long the window is
 
     monkeypatch.setattr(Ranks, "agree", agree)
     assert _measured(make()).window_steps == 17
-    assert asked[:2] == [9, 0]
+    assert asked[:3] == [2, 7, 0]
 
 
 def test_every_block_begins_at_the_common_barrier(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,6 +326,37 @@ def test_fp16_is_not_warm_while_its_scale_still_falls(make: Make) -> None:
     layer = worker.workload.model
     assert isinstance(layer, nn.Linear)
     layer.weight.register_hook(lambda gradient: gradient * (math.inf if next(falls, False) else 1.0))
-    warm_up(CPU_PLAN, worker._warm_up_block, worker._evidence, worker.ranks.agree)
+    warm_up(CPU_PLAN, worker._warm_up_block, worker.ranks.agree)
     assert len(worker.warmup_samples["step"]) == 20  # 10, 5 in which it fell twice more, 5 in which it did not
     assert worker.step.scaler.get_scale() == 65536.0 / 2**12
+
+
+def test_a_window_in_which_the_scale_changes_is_run_once_more(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = make()
+    scales = iter([*[1.0] * 6, 1.0, 2.0, 2.0, 2.0])  # before and after: three blocks of warm-up, a window, another
+    monkeypatch.setattr(worker, "_evidence", lambda: [next(scales)])
+    assert _measured(worker).notes == ()
+    assert next(scales, None) is None
+
+
+def test_a_window_that_never_settles_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = make()
+    scales = iter([*[1.0] * 6, *(float(scale) for scale in range(4))])
+    monkeypatch.setattr(worker, "_evidence", lambda: [next(scales)])
+    assert _measured(worker).notes == (UNSETTLED_NOTE,)
+
+
+def test_only_the_first_steps_of_a_long_warm_up_are_kept_and_all_are_counted(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.measuring.worker.MAX_STEPS", 4)
+    seen = _measured(make())
+    assert seen.warmup_steps == 10
+    assert {len(values) for values in seen.warmup_seconds.values()} == {4}
+
+
+def test_tf32_is_as_the_precision_says_whatever_the_workloads_file_did(make: Make) -> None:
+    worker = make("eager_for_tf32")
+    worker._build()
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32

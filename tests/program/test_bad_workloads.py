@@ -130,10 +130,10 @@ def one_raises():
     return _on_rank_1(act)
 """
 
-TIMEOUT = 8.0
-"""Seconds: forty times what a good worker takes, on a machine where other tests run too."""
+TIMEOUT = 6.0
+"""Seconds: thirty times what a good worker takes, on a machine where other tests run too."""
 
-KILLED = "not done after 8 s and killed; raise --timeout, or see in the log's last lines where it hangs"
+KILLED = "not done after 6 s and killed; raise --timeout, or see in the log's last lines where it hangs"
 EXPECTED = {
     ("good", "single"): ("ok", None),
     ("litters", "single"): ("ok", None),

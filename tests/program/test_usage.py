@@ -39,16 +39,15 @@ def test_a_mistake_is_one_line_and_nothing_is_written(sandbox: Sandbox, argument
 
 
 def test_a_run_of_which_nothing_can_run_here_says_why_in_rows_and_exit_status(sandbox: Sandbox) -> None:
-    ended = sandbox.run("--device", "cuda", "--workload", "mlp", "--out", "out", CUDA_VISIBLE_DEVICES="")
+    ended = sandbox.run(
+        "--device", "cuda", "--workload", "mlp", "--out", "out", "--format", "csv", CUDA_VISIBLE_DEVICES=""
+    )
     assert ended.returncode == 3
     table = pd.read_csv(sandbox.directory / "out" / "results.csv")
     assert len(table) == 8  # single in four precisions, data_parallel and ddp in two
     assert set(table["status"]) == {"skipped"}
     assert set(table["reason"]) == {"needs 1 CUDA device, found 0", "needs 2 CUDA devices, found 0"}
     assert "needs 1 CUDA device, found 0" in ended.stdout
-    assert {"throughput.png", "memory.png", "phases.png"} <= {
-        path.name for path in (sandbox.directory / "out").iterdir()
-    }
 
 
 def test_a_dry_run_shows_the_cases_and_writes_nothing(sandbox: Sandbox) -> None:

@@ -1,0 +1,81 @@
+"""Builds what a worker trains: loads the workload, moves it, wraps it, makes its batch and its optimizer."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from bench.case import Case
+from bench.measuring import arithmetic
+from bench.measuring.device import Device
+from bench.measuring.loading import load_workload
+from bench.measuring.placement import map_tensors, to_channels_last
+from bench.measuring.training_step import TrainingStep
+from bench.precisions import PRECISIONS
+from bench.strategies._base import Strategy
+from bench.workload import Workload
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Built:
+    """A case, ready for its first step."""
+
+    workload: Workload
+    """Its model is the bare one, on the primary device; the step's is the wrapped one."""
+    step: TrainingStep
+    notes: tuple[str, ...]
+    """Sentences for the row."""
+
+
+def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
+    """Return *case* as this rank trains it; the process group, where there is one, has been joined."""
+    precision = PRECISIONS[case.precision]
+    primary = device.torch_devices[0]
+    torch.manual_seed(case.seed)  # the same initial parameters on every rank and in every case
+    workload = load_workload(case.workload)
+    arithmetic.set_tf32(precision)  # after the user's file ran, which may have set it for its own purposes
+    notes = []
+    if primary.type == "cpu" and (note := arithmetic.turn_onednn_off_where_it_has_no_lstm(workload.model, precision)):
+        notes.append(note)
+    model = workload.model.to(primary)
+    channels_last = workload.channels_last and device.is_accelerator
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    model.train()
+    autocast = arithmetic.autocast_for(precision, primary.type)
+    step = TrainingStep(
+        model=strategy.wrap(model, device.torch_devices, autocast),
+        batch=_batch(case, workload, primary, rank if strategy.distributed else None, channels_last=channels_last),
+        compute_loss=workload.compute_loss,
+        optimizer=_optimizer(workload, model, primary),
+        scaler=arithmetic.scaler_for(precision, primary.type),
+        autocast=autocast,
+        device=primary,
+        moves_batch=case.input != "resident",
+    )
+    return Built(workload=workload, step=step, notes=tuple(notes))
+
+
+def _batch(case: Case, workload: Workload, primary: torch.device, rank: int | None, *, channels_last: bool) -> Any:
+    """Return this rank's random samples, or those of all replicas where *rank* is None, where the input axis says."""
+    torch.manual_seed(case.seed + 1 + (rank or 0))
+    batch = workload.make_batch(case.global_batch_size if rank is None else case.batch_size)
+    if channels_last:
+        batch = map_tensors(to_channels_last, batch)
+    if case.input == "resident":
+        return map_tensors(lambda tensor: tensor.to(primary), batch)
+    if case.input == "pinned":
+        return map_tensors(torch.Tensor.pin_memory, batch)
+    return batch
+
+
+def _optimizer(workload: Workload, model: torch.nn.Module, primary: torch.device) -> torch.optim.Optimizer:
+    parameters: Iterable[torch.nn.Parameter] = (
+        parameter for parameter in model.parameters() if parameter.requires_grad
+    )
+    if workload.optimizer is not None:
+        return workload.optimizer(parameters)
+    # Fused: one kernel instead of many, and GradScaler need not synchronise to learn whether a step is skipped.
+    fused = primary.type in ("cpu", "cuda", "xpu", "mps")
+    return torch.optim.AdamW(parameters, lr=1e-3, fused=fused)
