@@ -7,6 +7,7 @@ from bench.reporting._numbers import TIMES
 
 FLAGS = {
     "few_rounds": "too few rounds for an interval that holds",
+    "teardown_abort": "a process ended badly after its result was safe",
     "contended": "other programs used the processor",
     "throttled": "the device slowed itself down",
     "unsteady": "the steps kept drifting",

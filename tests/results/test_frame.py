@@ -207,17 +207,19 @@ def test_samples_hold_every_phase_of_every_step(
 ) -> None:
     case = make_case()
     measurement = make_measurement(
-        samples_seconds={"step": (3.0, 4.0), "forward": (1.0, 2.0)}, warmup_seconds={"forward": (9.0,), "step": (10.0,)}
+        samples_seconds={"step": (3.0, 4.0), "forward": (1.0, 2.0)},
+        warmup_seconds={"forward": (9.0,), "step": (10.0,)},
+        warmup_steps=3,  # of which the first alone was kept
     )
     samples = make_run([CaseResult(case=case, round=7, status="ok", measurement=measurement)]).samples
     assert list(samples.columns) == ["case_id", "round", "step_index", "is_warmup", "phase", "seconds"]
     assert samples.drop(columns=["case_id", "round"]).to_numpy().tolist() == [
         [0, True, "forward", 9.0],
         [0, True, "step", 10.0],
-        [1, False, "forward", 1.0],
-        [2, False, "forward", 2.0],
-        [1, False, "step", 3.0],
-        [2, False, "step", 4.0],
+        [3, False, "forward", 1.0],
+        [4, False, "forward", 2.0],
+        [3, False, "step", 3.0],
+        [4, False, "step", 4.0],
     ]
     assert set(samples["case_id"]) == {case.id}
     assert set(samples["round"]) == {7}
