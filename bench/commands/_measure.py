@@ -14,7 +14,7 @@ from bench.commands._progress import Progress
 from bench.commands._report import EXIT_NOTHING, exit_status_of, report
 from bench.commands._request import Request
 from bench.errors import BenchError, UsageError
-from bench.result import CaseResult, Environment, Plan, SamplingPlan
+from bench.result import CaseResult, Environment, Plan
 from bench.running import machine, resume
 from bench.running.journal import FILE_NAME, Journal, JournalWriter
 from bench.running.matrix import PlannedCase, expand, judge
@@ -47,7 +47,7 @@ def run(request: Request) -> int:
     try:
         with interrupts_raised(), progress:
             progress.say("starting the processes that start workers")
-            with _pool(request) as pool:
+            with _pool(request, stored.plan.sampling.num_servers if stored else request.num_servers) as pool:
                 for note in pool.notes:
                     progress.say(note)
                 work = _work(request, stored, pool.environment)
@@ -80,9 +80,8 @@ def dry_run(request: Request) -> int:
     return 0 if runnable else EXIT_NOTHING
 
 
-def _pool(request: Request, num_servers: int | None = None) -> Pool:
-    servers = num_servers or SamplingPlan().num_servers
-    return Pool(servers, request.start_method or usual_start_method(), dict(os.environ))
+def _pool(request: Request, num_servers: int) -> Pool:
+    return Pool(num_servers, request.start_method or usual_start_method(), dict(os.environ))
 
 
 def _reopened(request: Request) -> Journal | None:

@@ -59,10 +59,10 @@ class Progress:
         """Say what is to be done."""
         self._plan, self._cases = plan, cases
         sampling = plan.sampling
-        until = f"{sampling.rounds} rounds" if sampling.rounds else f"about {sampling.budget_seconds:.0f} s"
+        until = _counted(sampling.rounds, "round") if sampling.rounds else f"about {sampling.budget_seconds:.0f} s"
         others = len(plan.cases) - len(cases)
         rest = f", {others} cannot run here" if others else ""
-        self.say(f"{len(cases)} cases{rest}; each in fresh processes, round by round, for {until}")
+        self.say(f"{_counted(len(cases), 'case')}{rest}; each in fresh processes, round by round, for {until}")
         if self._is_terminal:
             self._task = self._bar.add_task("round 1", total=1.0, left="")
 
@@ -94,3 +94,7 @@ class Progress:
         total = sampling.rounds * len(self._cases)
         left = elapsed_seconds / max(1, done) * (total - done)
         return done / total, f"about {left:.0f} s left"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -28,6 +28,7 @@ class Request:
     axes: AxisValues
     sampling: Callable[[Environment], SamplingPlan]
     """The plan depends on whether there is an accelerator, which is only known once a worker has looked."""
+    num_servers: int
     seed: int
     label: str
     formats: Sequence[str]
@@ -57,6 +58,7 @@ def request_from(options: argparse.Namespace) -> Request:
         chosen_suite=chosen,
         axes=axes,
         sampling=lambda environment: _sampling(options, chosen, environment),
+        num_servers=_num_servers(options),
         seed=options.seed or 0,
         label=options.label,
         formats=_checked_formats(options.format),
@@ -103,5 +105,12 @@ def _sampling(options: argparse.Namespace, chosen: Suite, environment: Environme
         "budget_seconds": options.budget or chosen.budget_seconds or usual,
         "target_ratio": options.target,
         "timeout_seconds": options.timeout,
+        "num_servers": _num_servers(options),
     }
     return SamplingPlan(**{name: value for name, value in given.items() if value is not None})
+
+
+def _num_servers(options: argparse.Namespace) -> int:
+    """Return how many fork servers the rounds can be spread over."""
+    usual = SamplingPlan().num_servers
+    return min(usual, options.rounds) if options.rounds else usual

@@ -100,7 +100,8 @@ class Sandbox:
 
     def _environment(self, added: Mapping[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CI", "FORCE_COLOR")}
-        return {**kept, MARKER: self.marker, "TMPDIR": str(self.temporary), **added}
+        # One thread: a second one spins while it waits, and here nobody looks at the figures.
+        return {**kept, MARKER: self.marker, "TMPDIR": str(self.temporary), "OMP_NUM_THREADS": "1", **added}
 
 
 def one_line(text: str) -> str:
