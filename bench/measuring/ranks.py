@@ -9,6 +9,9 @@ import torch
 import torch.distributed as dist
 
 
+LATER_SECONDS = 60.0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ranks:
     """
@@ -64,7 +67,8 @@ def join_ranks(rank: int, world_size: int, device_type: str, rendezvous: Path, t
         world_size: Number of ranks.
         device_type: Decides the backend.
         rendezvous: A path that no earlier group used.
-        timeout_seconds: After which a collective gives up; the worker's deadline, which comes first.
+        timeout_seconds: The worker's deadline. A collective gives up later, so that a hang is killed as a timeout and
+            is not mistaken for an error.
     """
     own = "" if device_type == "cpu" else f",{device_type}:{dist.get_default_backend_for_device(device_type)}"
     # A store of our own: the file:// of an init_method would cut a path at # or ?.
@@ -74,6 +78,6 @@ def join_ranks(rank: int, world_size: int, device_type: str, rendezvous: Path, t
         store=store,
         rank=rank,
         world_size=world_size,
-        timeout=datetime.timedelta(seconds=timeout_seconds),
+        timeout=datetime.timedelta(seconds=timeout_seconds + LATER_SECONDS),
     )
     return Ranks(rank=rank, world_size=world_size, in_group=True)

@@ -5,7 +5,6 @@ Three calls, so that different drivers can use it: the ordinary run (`measure`),
 workers block by block.
 """
 
-import contextlib
 import dataclasses
 import gc
 import math
@@ -183,9 +182,16 @@ class Worker:
         except (StepError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            with contextlib.suppress(RuntimeError, TypeError, AttributeError):
-                self.step.explain_failure(self.workload.model, error)
+            self._explain(error)
             raise
+
+    def _explain(self, error: Exception) -> None:
+        try:
+            self.step.explain_failure(self.workload.model, error)
+        except StepError:
+            raise
+        except Exception:  # noqa: BLE001 (most likely the same again; the first is the one to show)
+            return
 
     def _evidence(self) -> list[object]:
         """Return what must hold still before a step counts as warm."""
