@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-
 LATER_SECONDS = 60.0
 
 

@@ -120,6 +120,8 @@ def main() -> None:
 
 
 def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> dict[str, Any]:
+    from torch.multiprocessing.spawn import ProcessException  # noqa: PLC0415 (as in main)
+
     from bench.measuring.process import run_rank  # noqa: PLC0415 (needs torch)
 
     deadline = time.monotonic() + order["timeout_seconds"]
@@ -127,23 +129,25 @@ def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> di
         run_rank, args=(order["directory"],), nprocs=order["num_processes"], join=False, start_method=start_method
     )
     timed_out = False
-    # What join() does to the survivors of a failure must not be taken for what happened to them.
-    own_exit_codes: dict[int, int] = {}
+    survivors: set[int] = set()  # what join() does to them after a failure must not be taken for what happened to them
     try:
         while True:
             wait(list(context.sentinels), timeout=max(0.0, deadline - time.monotonic()))
-            codes = enumerate(process.exitcode for process in context.processes)
-            own_exit_codes |= {rank: code for rank, code in codes if code is not None}
+            survivors = {rank for rank, process in enumerate(context.processes) if process.is_alive()}
             if context.join(timeout=0, grace_period=GRACE_SECONDS):
+                survivors = set()
                 break
             if time.monotonic() >= deadline:
                 timed_out = True
                 _kill(context.processes)
                 break
-    except Exception as error:  # noqa: BLE001 (how a worker ended is read from its exit code and its answer)
+    except ProcessException as error:
+        survivors.discard(error.error_index)
         print(error, file=sys.stderr)
-    ranks = range(order["num_processes"])
-    return {"timed_out": timed_out, "exit_codes": [own_exit_codes.get(rank, -signal.SIGTERM) for rank in ranks]}
+    codes = [
+        -signal.SIGTERM if rank in survivors else process.exitcode for rank, process in enumerate(context.processes)
+    ]
+    return {"timed_out": timed_out, "exit_codes": codes}
 
 
 def _kill(processes: list[Any]) -> None:
