@@ -1,12 +1,14 @@
 """
-What the fork server imports before it forks workers: libraries only, never a user's file.
+What the fork server imports before it forks workers: libraries and our own plug-ins, never a user's file.
 
 Everything that would cost each worker time is here: torch takes seconds to import, and the first optimizer of a
 process imports `torch._dynamo`, which takes as long again. Nothing here may start a thread: one matrix product in the
 server hangs every worker, because OpenMP's threads do not survive a fork.
 """
 
+import contextlib
 import gc
+import importlib
 import os
 
 import torch
@@ -19,6 +21,15 @@ import torch.nn.parallel  # noqa: E402
 import torch.optim  # noqa: E402
 
 import bench.measuring.process  # noqa: E402, F401 (the worker's own code, so that it is not imported in each)
+from bench import registry  # noqa: E402
+
+with contextlib.suppress(ImportError):  # torch 2.13 imports it with the first optimizer's first step, in 7 ms
+    importlib.import_module("torch.profiler._cupti_monitor")
+
+for _package in ("strategies", "workloads"):
+    for _name in registry.names(_package):
+        with contextlib.suppress(Exception):  # a plug-in that is broken fails in the workers that want it
+            registry.load(_package, _name)
 
 SERVER_PID = os.getpid()
 """In a forked worker its parent's pid; in any other process its own."""

@@ -54,7 +54,9 @@ def _plan_differences(stored: Plan, asked: Plan) -> Iterator[tuple[str, Any, Any
         yield "the matrix", _shown(missing, "the same"), _shown(added, "without it")
     if stored.seed != asked.seed:
         yield "--seed", stored.seed, asked.seed
-    yield from _differences(dataclasses.asdict(stored.sampling), dataclasses.asdict(asked.sampling))
+    # How many servers there are follows from the rounds, which are what a person asks for.
+    asked_sampling = dataclasses.replace(asked.sampling, num_servers=stored.sampling.num_servers)
+    yield from _differences(dataclasses.asdict(stored.sampling), dataclasses.asdict(asked_sampling))
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

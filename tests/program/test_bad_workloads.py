@@ -16,6 +16,7 @@ WORKLOADS = """
 import ctypes
 import os
 import signal
+import subprocess
 import time
 
 import torch
@@ -103,6 +104,8 @@ def litters():
     import tempfile
 
     os.close(tempfile.mkstemp(prefix="litter")[0])
+    # A shell that leaves the session, and a child of it that outlives the shell.
+    subprocess.Popen(["sh", "-c", "sleep 1000 & sleep 1000"], start_new_session=True)
     return good()
 
 
