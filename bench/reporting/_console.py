@@ -39,7 +39,7 @@ def table(run: Run, console_width: int, *, ascii_only: bool = False) -> Renderab
         return Text(words.translate(signs), style=style)
 
     all_rows = rows(run)
-    measured = [row for row in all_rows if row.is_measured]
+    measured = _by_workload([row for row in all_rows if row.is_measured])
     parts: list[RenderableType] = []
     legend: list[str] = []
     if measured:
@@ -65,6 +65,12 @@ def _table(kept: Sequence[Column], measured: Sequence[Row], text: MakeText) -> T
         style = "bold green" if row.case.id in best else ""
         found.add_row(*(text(column.cells[number], style if column.header == "step" else "") for column in kept))
     return found
+
+
+def _by_workload(measured: Sequence[Row]) -> list[Row]:
+    """Return the rows with those of one workload together, else in the order of the plan."""
+    order = list(dict.fromkeys(row.case.workload for row in measured))
+    return sorted(measured, key=lambda row: order.index(row.case.workload))
 
 
 def _fastest(measured: Sequence[Row]) -> set[str]:
@@ -100,6 +106,10 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
     if flags:
         with_rows = any(column.header == "flags" for column in dropped)
         lines.append("flags: " + "; ".join(_flag(flag, measured, with_rows=with_rows) for flag in flags))
+    notes = dict.fromkeys(str(row.columns["notes"]) for row in measured if row.columns.get("notes"))
+    for note in notes:
+        cases = [row.case for row in measured if row.columns.get("notes") == note]
+        lines.append(f"note on {_unmeasured.names(cases, varied_batches(cases))}: {note}")
     return lines
 
 

@@ -135,3 +135,20 @@ def test_the_fastest_case_is_coloured_on_a_terminal_and_nothing_is_when_piped(mi
     assert "\x1b[1;32m" not in coloured[1]
     assert "\x1b[1;32m2.000 ms" in coloured[2]
     assert not any("\x1b" in line for line in printed(mixed_run))
+
+
+def test_the_rows_of_one_workload_stand_together(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
+) -> None:
+    axes = [("mlp", "fp32"), ("cnn", "fp32"), ("mlp", "amp_bf16"), ("cnn", "amp_bf16")]
+    cases = [make_case(workload=workload, precision=precision) for workload, precision in axes]
+    lines = printed(make_run([result for case in cases for result in make_rounds(case, [0.004])]))
+    assert [words(line)[0] for line in lines[1:5]] == ["mlp", "mlp", "cnn", "cnn"]
+
+
+def test_a_note_is_said_under_the_table_with_the_rows_that_it_is_about(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
+) -> None:
+    plain, noted = make_case(), make_case(precision="amp_bf16")
+    run = make_run([*make_rounds(plain, [0.004]), *make_rounds(noted, [0.004], notes=("oneDNN is off",))])
+    assert printed(run)[-1] == "note on mlp on cpu single amp_bf16: oneDNN is off"
