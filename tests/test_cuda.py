@@ -15,7 +15,6 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import start_processes
 
 from bench import registry
 from bench.case import Case
@@ -27,13 +26,13 @@ from bench.precisions import PRECISIONS
 from bench.result import CaseResult
 from bench.running.pool import Pool, usual_start_method
 from bench.strategies._base import Strategy
+from tests.launch import DEADLINE_SECONDS, run_ranks
 
 NUM_GPUS = torch.cuda.device_count() if torch.cuda.is_available() else 0
 GPU = torch.device("cuda", 0)
 SLEEP_CYCLES = 100_000_000
 """About 0.05 s at 2 GHz; `torch.cuda._sleep` counts cycles, so its time is measured and never assumed."""
 NUM_SLEEPS = 5
-DEADLINE_SECONDS = 120.0
 NUM_RANKS = 2
 SEED = 5
 BATCH_SIZE = 4
@@ -266,21 +265,9 @@ def _backward_as_ranks(rank: int, folder: str, workload_name: str) -> None:
     os._exit(0)  # as the worker's process does, see bench.measuring.process: freeing DDP's reducer can hang
 
 
-def _run_ranks(folder: Path, workload_name: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def _losses_and_gradients(folder: Path, workload_name: str) -> list[dict[str, Any]]:
     """Return what two processes left; they end, or are killed at the deadline."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])  # the processes import this file by its name from there
-    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
-    arguments = (str(folder), workload_name)
-    context = start_processes(_backward_as_ranks, args=arguments, nprocs=NUM_RANKS, join=False, start_method="spawn")
-    assert context is not None
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    try:
-        while not context.join(timeout=max(0.0, deadline - time.monotonic()), grace_period=1):
-            assert time.monotonic() < deadline, "the ranks hang"
-    finally:
-        for process in context.processes:
-            process.kill()
-            process.join()
+    run_ranks(_backward_as_ranks, str(folder), workload_name, num_ranks=NUM_RANKS)
     return [torch.load(folder / f"{rank}.pt") for rank in range(NUM_RANKS)]
 
 
@@ -296,9 +283,9 @@ def _fp32() -> Iterator[None]:
 @pytest.mark.usefixtures("_fp32")
 @pytest.mark.parametrize("workload_name", ["mlp", "transformer"])
 def test_losses_and_gradients_are_those_of_one_process_that_averages_the_losses(
-    workload_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workload_name: str, tmp_path: Path
 ) -> None:
-    ranks = _run_ranks(tmp_path, workload_name, monkeypatch)
+    ranks = _losses_and_gradients(tmp_path, workload_name)
     shards = [_shard(workload_name, rank) for rank in range(NUM_RANKS)]
     model = shards[0][0]
     losses = [loss_of(model) for _, loss_of in shards]

@@ -5,28 +5,27 @@ Shape suffixes: B batch, L sequence length, D model width, H heads, K width of a
 """
 # ruff: noqa: N803, N806 -- shape suffixes are capitals
 
-import functools
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bench.workload import Workload
+from bench.workloads._language_model import language_model
 
 BATCH_SIZES = {"small": 8, "gpt2": 16}
 
 
 def small() -> Workload:
     """GPT of 2 layers of width 64 over 16 tokens: a few milliseconds a step on two CPU cores."""
-    return _language_model(layers=2, heads=4, width=64, vocabulary=128, length=16)
+    return _gpt(layers=2, heads=4, width=64, vocabulary=128, length=16)
 
 
 def gpt2() -> Workload:
     """GPT-2 small, 124 M parameters over 1024 tokens: fills a data-centre GPU."""
     # GPT-2 has 50257 tokens. 50304 is the next multiple of 64: the head's matrix products, a third of the model's
     # arithmetic, then meet the tile sizes of tensor cores. The 47 tokens more cost 36 096 parameters.
-    return _language_model(layers=12, heads=12, width=768, vocabulary=50304, length=1024)
+    return _gpt(layers=12, heads=12, width=768, vocabulary=50304, length=1024)
 
 
 class _Attention(nn.Module):
@@ -90,22 +89,6 @@ class _GPT(nn.Module):
         return logits_BLV
 
 
-def _language_model(*, layers: int, heads: int, width: int, vocabulary: int, length: int) -> Workload:
-    return Workload(
-        model=_GPT(layers=layers, heads=heads, width=width, vocabulary=vocabulary, length=length),
-        make_batch=functools.partial(_make_batch, length=length, vocabulary=vocabulary),
-        compute_loss=_compute_loss,
-        item="token",
-        items_per_sample=length,
-    )
-
-
-def _make_batch(batch_size: int, *, length: int, vocabulary: int) -> tuple[Tensor, Tensor]:
-    text_BL = torch.randint(vocabulary, (batch_size, length + 1))
-    return text_BL[:, :-1].contiguous(), text_BL[:, 1:].contiguous()
-
-
-def _compute_loss(model: nn.Module, batch: Any) -> Tensor:
-    tokens_BL, targets_BL = batch
-    logits_BLV = model(tokens_BL)
-    return nn.functional.cross_entropy(logits_BLV.flatten(0, 1), targets_BL.flatten())
+def _gpt(*, layers: int, heads: int, width: int, vocabulary: int, length: int) -> Workload:
+    model = _GPT(layers=layers, heads=heads, width=width, vocabulary=vocabulary, length=length)
+    return language_model(model, vocabulary=vocabulary, length=length)

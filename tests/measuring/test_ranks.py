@@ -2,16 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 import torch.distributed as dist
-from torch.multiprocessing.spawn import start_processes
 
 from bench.measuring.ranks import Ranks, join_ranks
+from tests.launch import run_ranks
 
 DEADLINE_SECONDS = 60.0
 LATE_SECONDS = 0.5
@@ -36,22 +34,6 @@ def _two_ranks_at_work(rank: int, folder: str) -> None:
     (Path(folder) / f"{rank}.json").write_text(json.dumps(seen))
 
 
-def _run_ranks(function: Callable[..., None], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run *function* in two processes; they end, or are killed at the deadline."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # the processes import this file by its name from there
-    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
-    context = start_processes(function, args=(str(folder),), nprocs=2, join=False, start_method="spawn")
-    assert context is not None
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    try:
-        while not context.join(timeout=max(0.0, deadline - time.monotonic()), grace_period=1):
-            assert time.monotonic() < deadline, "the ranks hang"
-    finally:
-        for process in context.processes:
-            process.kill()
-            process.join()
-
-
 def test_one_rank_alone_needs_no_group() -> None:
     ranks = Ranks()
     ranks.barrier()
@@ -61,8 +43,8 @@ def test_one_rank_alone_needs_no_group() -> None:
     assert not dist.is_initialized()
 
 
-def test_two_ranks_gather_agree_wait_for_each_other_and_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _run_ranks(_two_ranks_at_work, tmp_path, monkeypatch)
+def test_two_ranks_gather_agree_wait_for_each_other_and_leave(tmp_path: Path) -> None:
+    run_ranks(_two_ranks_at_work, str(tmp_path))
     seen = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     assert [one["ranks"] for one in seen] == [[0, 2], [1, 2]]
     # Times in nanoseconds need all 63 bits.

@@ -8,7 +8,6 @@ differ in the statistics of BatchNorm, which are therefore frozen here.
 import dataclasses
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import start_processes
 
 from bench import registry
 from bench.case import Case
@@ -30,8 +28,8 @@ from bench.precisions import PRECISIONS
 from bench.strategies._autocast import AutocastForward
 from bench.strategies._base import Strategy
 from bench.workload import Workload
+from tests.launch import DEADLINE_SECONDS, run_ranks
 
-DEADLINE_SECONDS = 120.0
 NUM_RANKS = 2
 NUM_STEPS = 3
 SEED = 5
@@ -139,21 +137,7 @@ def _largest_difference(ones: dict[str, Tensor], others: dict[str, Tensor]) -> f
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train all workloads in one launch of two processes, which end or are killed at the deadline."""
     folder = tmp_path_factory.mktemp("ddp")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2])  # the processes import this file by its name from there
-        patch.setenv("GLOO_SOCKET_IFNAME", "lo")
-        context = start_processes(
-            _train_as_ranks, args=(str(folder),), nprocs=NUM_RANKS, join=False, start_method="spawn"
-        )
-    assert context is not None
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    try:
-        while not context.join(timeout=max(0.0, deadline - time.monotonic()), grace_period=1):
-            assert time.monotonic() < deadline, "the ranks hang"
-    finally:
-        for process in context.processes:
-            process.kill()
-            process.join()
+    run_ranks(_train_as_ranks, str(folder), num_ranks=NUM_RANKS)
     return folder
 
 
