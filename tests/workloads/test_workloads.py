@@ -97,7 +97,7 @@ def test_the_global_batch_divides_among_eight_devices(name: str, size: str) -> N
 @pytest.mark.parametrize(
     ("name", "size", "parameters"),
     [
-        ("mlp", "small", 784 * 384 + 2 * 384 * 384 + 384 * 10 + 3 * 384 + 10),
+        ("mlp", "small", 784 * 256 + 256 * 256 + 256 * 10 + 2 * 256 + 10),
         ("mlp", "large", 784 * 8192 + 3 * 8192 * 8192 + 8192 * 10 + 4 * 8192 + 10),
         ("cnn", "small", 19_954),
         ("cnn", "resnet18", 11_173_962),  # kuangliu/pytorch-cifar's ResNet18
