@@ -80,7 +80,7 @@ def pool() -> Iterator[Pool]:
 def _visit(pool: Pool, case: Case) -> CaseResult:
     num_processes = _strategy(case.strategy).num_processes(case)
     return pool.visit(
-        case, num_processes=num_processes, round_index=0, timeout_seconds=DEADLINE_SECONDS, with_memory=True
+        case, num_processes=num_processes, round_index=0, timeout_seconds=DEADLINE_SECONDS, with_extras=True
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import faulthandler
+import importlib
 import json
 import multiprocessing
 import os
@@ -12,13 +13,14 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from bench.errors import BenchError
-from bench.measuring import probe
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
 from bench.measuring.training_step import StepError
 from bench.measuring.worker import Worker, measure
@@ -49,8 +51,8 @@ def run_rank(rank: int, directory: str) -> None:
     task: Task = from_plain(Task, json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
     try:
         _enter(task, rank)
-        if task.kind == "probe":
-            _leave_answer(folder, rank, Answer(status="ok", probe=probe.look()))
+        if task.function is not None:
+            _leave_answer(folder, rank, Answer(status="ok", seen=_call(task.function, task.arguments)))
             return
         worker = _run(task, rank, folder, start_seconds=(started_ns - task.ordered_at_ns) / 1e9)
     except BaseException as error:  # noqa: BLE001 (whatever a user's file raises, SystemExit too, becomes a row)
@@ -65,6 +67,12 @@ def run_rank(rank: int, directory: str) -> None:
     os._exit(0)
 
 
+def _call(function: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    module, _, name = function.partition(":")
+    seen: Mapping[str, Any] = getattr(importlib.import_module(module), name)(**arguments)
+    return seen
+
+
 def _run(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker:
     assert task.case is not None
     deadline_seconds = task.deadline_seconds
@@ -73,7 +81,7 @@ def _run(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker
         worker, ordered_at_ns=task.ordered_at_ns, start_seconds=start_seconds, deadline_seconds=deadline_seconds
     )
     _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
-    if task.with_memory:
+    if task.with_extras:
         try:
             measurement = worker.with_cpu_memory(measurement)
         except Exception as error:  # noqa: BLE001 (the timings are good, whatever becomes of the step for memory)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from bench.case import Case
 from bench.result import Measurement, Status
@@ -24,16 +24,19 @@ def log_file(rank: int) -> str:
 class Task:
     """One order to one worker, read by each of its ranks."""
 
-    kind: Literal["measure", "probe"]
     case: Case | None = None
-    """None: for a probe."""
+    """What to measure."""
+    function: str | None = None
+    """What to call instead where there is no case, as ``module:function``; its answer is `Answer.seen`."""
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Keywords for `function`."""
     num_processes: int = 1
     num_threads: int = 1
     deadline_seconds: float = 30.0
     ordered_at_ns: int = 0
     """`time.monotonic_ns` of the parent, which on one machine is the workers' too."""
-    with_memory: bool = False
-    """Whether to spend an extra profiled step on the CPU's allocation peak, which is the same every time."""
+    with_extras: bool = False
+    """Whether to spend extra steps on what is the same every time: memory on the CPU, counters, the check."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     working_directory: str = "."
 
@@ -48,4 +51,5 @@ class Answer:
     """When it failed, to tell the rank that failed first from those that lost their peer."""
     measurement: Measurement | None = None
     """Rank 0's, where all went well."""
-    probe: Mapping[str, Any] | None = None
+    seen: Mapping[str, Any] | None = None
+    """What the task's function returned."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.case import Case
-from bench.errors import NothingToMeasureError
+from bench.errors import BenchError, NothingToMeasureError
 from bench.measuring.task import Task
 from bench.record import from_plain
 from bench.result import CaseResult, DeviceInfo, Environment, Failure
@@ -21,6 +21,13 @@ MAX_DIRECTORY_LENGTH = 60
 """Multiprocessing adds up to 40 characters, such as /12/pymp-abcdefgh/listener-abcdefgh."""
 CANARY_SECONDS = 60.0
 """Includes the imports of the server, which a cold disk stretches to tens of seconds."""
+
+
+PROBE = "bench.measuring.probe:look"
+
+
+class CallError(BenchError):
+    """A worker that was to call a function did not come to its end; the text says how it ended."""
 
 
 def usual_start_method() -> StartMethod:
@@ -66,22 +73,36 @@ class Pool:
         self.stop()
 
     def visit(
-        self, case: Case, *, num_processes: int, round_index: int, timeout_seconds: float, with_memory: bool
+        self, case: Case, *, num_processes: int, round_index: int, timeout_seconds: float, with_extras: bool
     ) -> CaseResult:
         """Run *case* once, in fresh processes of the server whose turn it is in *round_index*."""
         index = round_index % len(self._servers)
         server = self._servers[index]
         task = self._task(
-            kind="measure",
             case=case,
             num_processes=num_processes,
             deadline_seconds=timeout_seconds,
-            with_memory=with_memory,
+            with_extras=with_extras,
         )
         result = visit(server, index, task, round_index)
         if server.is_dead:
             self._replace(index)
         return result
+
+    def call(self, function: str, *, timeout_seconds: float, **arguments: Any) -> Mapping[str, Any]:
+        """
+        Return what *function* ("module:function") returns for *arguments* in a fresh worker, as plain values.
+
+        Raises:
+            CallError: If the worker did not end well.
+        """
+        task = self._task(function=function, arguments=arguments, deadline_seconds=timeout_seconds)
+        outcome = perform(self._servers[0], task)
+        if self._servers[0].is_dead:
+            self._replace(0)
+        if outcome.answer is None or outcome.answer.seen is None:
+            raise CallError(_failure_of(outcome) or f"{function} left no answer")
+        return outcome.answer.seen
 
     def stop(self) -> None:
         """End every server; safe to call twice."""
@@ -109,7 +130,7 @@ class Pool:
         if complaint := _failure_of(looks[0]):
             raise NothingToMeasureError(f"no worker can be started here: {complaint}")
         assert looks[0].answer is not None
-        self.environment = self._environment_from(looks[0].answer.probe or {})
+        self.environment = self._environment_from(looks[0].answer.seen or {})
 
     def _new_server(self) -> Server:
         self._num_started += 1
@@ -117,7 +138,7 @@ class Pool:
 
     def _look(self, server: Server) -> Outcome:
         """Send *server* its canary."""
-        return perform(server, self._task(kind="probe", deadline_seconds=CANARY_SECONDS))
+        return perform(server, self._task(function=PROBE, deadline_seconds=CANARY_SECONDS))
 
     def _replace(self, index: int) -> None:
         """Start another server in the place of one that died; a dead launcher has taken its workers with it."""
@@ -156,7 +177,7 @@ def _complaint_about(look: Outcome) -> str | None:
     """Return why a fork server must not be used, if its canary says so."""
     if complaint := _failure_of(look):
         return complaint
-    seen = (look.answer.probe if look.answer else None) or {}
+    seen = (look.answer.seen if look.answer else None) or {}
     if not seen.get("preloaded"):
         return "the libraries were not preloaded in it"
     if seen.get("inherited_device"):

@@ -115,7 +115,7 @@ def run_rounds(
                 num_processes=num_processes(case),
                 round_index=round_index,
                 timeout_seconds=plan.sampling.timeout_seconds,
-                with_memory=round_index == 0,
+                with_extras=round_index == 0,
             )
             journal.write_result(result)
             schedule.add(result)

@@ -38,7 +38,7 @@ def test_a_step_of(case: Case, pool: Pool, benchmark: BenchmarkFixture) -> None:
             num_processes=num_processes(case),
             round_index=round_index,
             timeout_seconds=TIMEOUT_SECONDS,
-            with_memory=round_index == 0,
+            with_extras=round_index == 0,
         )
         assert result.measurement is not None, result.reason
         measurements.append(result.measurement)

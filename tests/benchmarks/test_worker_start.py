@@ -25,7 +25,7 @@ def test_a_second_worker_starts_builds_and_takes_its_first_step_in_50_ms(
     rounds = itertools.count()
 
     def visit() -> None:
-        result = pool.visit(CASE, num_processes=1, round_index=next(rounds), timeout_seconds=60.0, with_memory=False)
+        result = pool.visit(CASE, num_processes=1, round_index=next(rounds), timeout_seconds=60.0, with_extras=False)
         assert result.measurement is not None, result.reason
         measurements.append(result.measurement)
         TIMER.advance(_ready_seconds(result.measurement))

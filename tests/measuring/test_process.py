@@ -83,10 +83,9 @@ def _order(root: Path, function: str) -> None:
     case = Case(workload="models.py:" + function, device="cpu", strategy="single", precision="fp32", batch_size=4)
     environment = {**os.environ, "OF_THE_TASK": "7"}
     task = Task(
-        kind="measure",
         case=case,
         ordered_at_ns=time.monotonic_ns(),
-        with_memory=True,
+        with_extras=True,
         environment=environment,
         working_directory=str(root),
     )

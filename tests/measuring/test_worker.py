@@ -107,10 +107,10 @@ def make(tmp_path: Path, make_case: Callable[..., Case], monkeypatch: pytest.Mon
     return make_worker
 
 
-def _measured(worker: Worker, *, with_memory: bool = False) -> Measurement:
+def _measured(worker: Worker, *, with_extras: bool = False) -> Measurement:
     now_ns = time.monotonic_ns()
     seen = measure(worker, ordered_at_ns=now_ns, start_seconds=0.02, deadline_seconds=FOREVER)
-    return worker.with_cpu_memory(seen) if with_memory else seen
+    return worker.with_cpu_memory(seen) if with_extras else seen
 
 
 @pytest.mark.parametrize("precision", ["fp32", "amp_bf16", "amp_fp16"])
@@ -252,14 +252,14 @@ def test_the_model_trains_and_frozen_parameters_are_counted_but_not_optimized(ma
 
 
 def test_memory_is_asked_for_or_empty_and_never_zero(make: Make) -> None:
-    without, with_memory = _measured(make()), _measured(make(), with_memory=True)
+    without, with_extras = _measured(make()), _measured(make(), with_extras=True)
     assert (without.peak_allocated_bytes, without.memory_source) == (None, None)
     assert without.peak_reserved_bytes is None
-    assert with_memory.memory_source == "allocator"
-    assert with_memory.peak_allocated_bytes is not None
+    assert with_extras.memory_source == "allocator"
+    assert with_extras.peak_allocated_bytes is not None
     state = 3 * PARAMETERS * 4 + 2 * 4 + BATCH_SIZE * (8 + 4) * 4  # parameters, two moments, step counts, batch
     gradients_and_output = (PARAMETERS + BATCH_SIZE * 4) * 4
-    assert state + gradients_and_output <= with_memory.peak_allocated_bytes <= state + 4 * gradients_and_output
+    assert state + gradients_and_output <= with_extras.peak_allocated_bytes <= state + 4 * gradients_and_output
 
 
 def test_the_step_for_memory_leaves_the_final_loss_alone(make: Make) -> None:

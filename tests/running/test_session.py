@@ -19,7 +19,7 @@ from bench.result import CaseResult, Environment, Measurement, Plan, SamplingPla
 from bench.running import journal
 from bench.running.journal import JournalWriter
 from bench.running.matrix import PlannedCase
-from bench.running.pool import Pool
+from bench.running.pool import PROBE, Pool
 from bench.running.schedule import Schedule
 from bench.running.server import Ending, Server, ServerDiedError
 from bench.running.session import INTERRUPTS, Interrupted, interrupts_held, interrupts_raised, run_rounds
@@ -171,14 +171,14 @@ def test_a_run_of_skipped_cases_ends_without_a_visit(run: Run, cases: list[Case]
 
 def test_memory_is_only_measured_in_the_first_round(run: Run, cases: list[Case]) -> None:
     pool, _ = run(cases[:2], rounds=3)
-    assert [order["with_memory"] for order in pool.orders] == [True, True, False, False, False, False]
+    assert [order["with_extras"] for order in pool.orders] == [True, True, False, False, False, False]
 
 
 def test_a_visit_has_the_ranks_of_its_case_and_the_deadline_of_the_plan(
     run: Run, make_case: Callable[..., Case]
 ) -> None:
     pool, _ = run([make_case(strategy="ddp", num_devices=2)], rounds=1, timeout_seconds=7.0)
-    assert pool.orders == [{"num_processes": 2, "round_index": 0, "timeout_seconds": 7.0, "with_memory": True}]
+    assert pool.orders == [{"num_processes": 2, "round_index": 0, "timeout_seconds": 7.0, "with_extras": True}]
 
 
 def test_a_case_that_fails_is_one_row_and_the_others_go_on(
@@ -362,7 +362,7 @@ def _pool(servers: list[ScriptedServer]) -> Iterator[Pool]:
 
 
 def _visit(pool: Pool, case: Case, round_index: int) -> CaseResult:
-    return pool.visit(case, num_processes=1, round_index=round_index, timeout_seconds=5.0, with_memory=False)
+    return pool.visit(case, num_processes=1, round_index=round_index, timeout_seconds=5.0, with_extras=False)
 
 
 def test_rounds_go_to_the_servers_in_turn(pool: Pool, servers: list[ScriptedServer], cases: list[Case]) -> None:
@@ -392,7 +392,7 @@ def test_a_server_that_died_is_a_crashed_row_and_another_takes_its_place(
     assert _visit(pool, cases[0], 0).status == "crashed"
     assert dead.stops == 1
     assert _visit(pool, cases[1], 0).status == "ok"
-    assert [task["kind"] for task in spare.tasks] == ["probe", "measure"]
+    assert [task["function"] for task in spare.tasks] == [PROBE, None]
 
 
 def test_a_server_that_cannot_be_replaced_ends_the_run(

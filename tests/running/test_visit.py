@@ -47,7 +47,7 @@ def _outcome(
 ) -> Outcome:
     """Return what a visit comes to whose ranks left *answers* (None: nothing) and ended with *exit_codes*."""
     _leave(folder, *answers)
-    task = Task(kind="measure", case=case, num_processes=len(answers), deadline_seconds=30.0)
+    task = Task(case=case, num_processes=len(answers), deadline_seconds=30.0)
     return _interpret(Ending(timed_out=timed_out, exit_codes=exit_codes), folder, task)
 
 
@@ -222,7 +222,7 @@ class ScriptedServer:
 
 
 def _task(case: Case, **fields: Any) -> Task:
-    return Task(kind="measure", case=case, deadline_seconds=12.5, **fields)
+    return Task(case=case, deadline_seconds=12.5, **fields)
 
 
 def test_a_visit_is_ordered_with_its_task_in_a_file(tmp_path: Path, case: Case, ok: Answer) -> None:
