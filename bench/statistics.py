@@ -3,7 +3,15 @@
 import dataclasses
 import functools
 import math
+import statistics
 from collections.abc import Sequence
+from typing import Literal
+
+MARGIN_RATIO = 0.02
+"""The smallest change that matters (docs/method.md): below it machines differ from themselves."""
+
+Verdict = Literal["faster", "slower", "same", "inconclusive"]
+"""What an interval says of a candidate's time against a baseline's."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,6 +35,12 @@ class Interval:
             return False
         return self.low > value * (1 + margin_ratio) or self.high < value * (1 - margin_ratio)
 
+    def lies_within(self, value: float, margin_ratio: float) -> bool:
+        """Whether the whole interval is at most *margin_ratio* of *value* away from *value*."""
+        if self.low is None or self.high is None:
+            return False
+        return value * (1 - margin_ratio) <= self.low and self.high <= value * (1 + margin_ratio)
+
 
 def log_t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """
@@ -41,12 +55,7 @@ def log_t_interval(values: Sequence[float], confidence: float = 0.95) -> Interva
 
     Source: method.md, section 4.
     """
-    if not values:
-        raise ValueError("an interval needs at least one value, got none")
-    wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
-    if wrong:
-        raise ValueError(f"an interval on logarithms needs positive finite values, got {wrong[0]}")
-    logs = [math.log(value) for value in values]
+    logs = _logs(values)
     mean = math.fsum(logs) / len(logs)
     if len(logs) == 1:
         return Interval(value=values[0])
@@ -75,6 +84,86 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], con
     return log_t_interval([top / bottom for top, bottom in zip(numerators, denominators, strict=True)], confidence)
 
 
+def verdict_of(time_ratio: Interval, margin_ratio: float = MARGIN_RATIO) -> Verdict:
+    """
+    Return what *time_ratio*, candidate over baseline, says: a change only where the whole interval is past the margin.
+
+    `same` needs the whole interval inside the margin; an interval that is too wide to say either is `inconclusive`.
+    """
+    if time_ratio.excludes(1.0, margin_ratio):
+        return "slower" if time_ratio.value > 1 else "faster"
+    return "same" if time_ratio.lies_within(1.0, margin_ratio) else "inconclusive"
+
+
+def equivalence_p_value(ratios: Sequence[float], margin_ratio: float = MARGIN_RATIO) -> float:
+    """
+    Return the p-value of two one-sided t tests that the true ratio differs from 1 by *margin_ratio* or more.
+
+    Small: the two sides are the same as far as the margin cares. One ratio says nothing of the spread, so it gives 1.
+
+    Args:
+        ratios: One a pair of workers, tested on their logarithms.
+        margin_ratio: The equivalence bounds are 1 - margin and 1 + margin.
+
+    Raises:
+        ValueError: If *ratios* is empty or holds anything but positive finite numbers.
+
+    Source: Schuirmann, A comparison of the two one-sided tests procedure and the power approach (1987).
+    """
+    not_above = exceeding_p_value([1 / ratio for ratio in ratios], 1 / (1 + margin_ratio))
+    not_below = exceeding_p_value(ratios, 1 - margin_ratio)
+    return max(not_above, not_below)
+
+
+def exceeding_p_value(ratios: Sequence[float], bound: float) -> float:
+    """
+    Return the p-value of the one-sided t test that the true ratio is at most *bound*; small: it exceeds *bound*.
+
+    Args:
+        ratios: One a pair of workers, tested on their logarithms. One alone says nothing of the spread and gives 1.
+        bound: A ratio, such as 1.02.
+
+    Raises:
+        ValueError: If *ratios* is empty or holds anything but positive finite numbers.
+    """
+    logs = _logs(ratios)
+    if len(logs) == 1:
+        return 1.0
+    mean = math.fsum(logs) / len(logs)
+    error = statistics.stdev(logs) / math.sqrt(len(logs))
+    distance = mean - math.log(bound)
+    if error == 0:
+        return 0.0 if distance > 0 else 1.0
+    return _t_tail(len(logs) - 1, distance / error)
+
+
+def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
+    """
+    Return which hypotheses Holm's step-down procedure rejects, in the order of *p_values*.
+
+    The chance that any true hypothesis is among the rejected is at most *alpha*, however they depend on each other.
+
+    Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure (1979).
+    """
+    rejected = [False] * len(p_values)
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    for step, index in enumerate(order):
+        if p_values[index] > alpha / (len(p_values) - step):
+            break
+        rejected[index] = True
+    return rejected
+
+
+def log_median(values: Sequence[float]) -> float:
+    """
+    Return the median of the logarithms of *values*: one worker's figure, which a few slow steps do not move.
+
+    Raises:
+        ValueError: If *values* is empty or holds anything but positive finite numbers.
+    """
+    return statistics.median(_logs(values))
+
+
 def geometric_mean(values: Sequence[float]) -> float:
     """
     Return the geometric mean of *values*, 0 where one of them is 0 (a phase shorter than the clock's tick).
@@ -91,6 +180,15 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(math.fsum(math.log(value) for value in values) / len(values))
 
 
+def _logs(values: Sequence[float]) -> list[float]:
+    if not values:
+        raise ValueError("an interval needs at least one value, got none")
+    wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
+    if wrong:
+        raise ValueError(f"an interval on logarithms needs positive finite values, got {wrong[0]}")
+    return [math.log(value) for value in values]
+
+
 def _exp(value: float) -> float:
     """Return e to the power of *value*; infinity where two wild values make that larger than a float."""
     try:
@@ -105,3 +203,10 @@ def _t_quantile(degrees_of_freedom: int, probability: float) -> float:
     from scipy.special import stdtrit  # noqa: PLC0415
 
     return float(stdtrit(degrees_of_freedom, probability))
+
+
+def _t_tail(degrees_of_freedom: int, statistic: float) -> float:
+    """Return the chance that Student's t exceeds *statistic*."""
+    from scipy.special import stdtr  # noqa: PLC0415 (as above)
+
+    return float(stdtr(degrees_of_freedom, -statistic))

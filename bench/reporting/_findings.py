@@ -8,10 +8,8 @@ from bench.reporting._labels import cut_middle, difference
 from bench.reporting._numbers import TIMES, digits
 from bench.reporting._rows import Row
 from bench.result import PHASES, DeviceInfo
-from bench.statistics import Interval
+from bench.statistics import MARGIN_RATIO, Interval
 
-MARGIN_RATIO = 0.02
-"""The smallest change that matters (method.md, section 5): the most striking of many cases must not be luck."""
 DOUBTS = {"implausible", "few_rounds"}
 """Flags of a row that must not make a headline."""
 _NAME_LENGTH = 40
