@@ -51,6 +51,26 @@ def _items_per_second(measurement: Measurement, case: Case) -> float:
     return _samples_per_second(measurement, case) * measurement.items_per_sample
 
 
+def deviation_ratio(measurement: Measurement) -> float | None:
+    """Return how far the first loss or the first gradient's norm is from fp32 on one device, whichever is further."""
+    known = [
+        ratio
+        for ratio in (measurement.loss_deviation_ratio, measurement.gradient_norm_deviation_ratio)
+        if ratio is not None
+    ]
+    return max(known, default=None)
+
+
+def _counter(name: str, summary: str) -> Metric:
+    """Return the row of a counter, by the name that it has in `Counters`."""
+
+    def count(measurement: Measurement, _case: Case) -> float | None:
+        value: int | None = getattr(measurement.counters, name, None)
+        return value
+
+    return Metric(name=name, better="lower", summary=summary, function=count, combine=max, is_count=True)
+
+
 METRICS: dict[str, Metric] = {
     row.name: row
     for row in (
@@ -138,5 +158,21 @@ METRICS: dict[str, Metric] = {
             function=lambda measurement, _case: measurement.final_loss,
             combine=statistics.median,
         ),
+        Metric(
+            name="deviation_ratio",
+            better="lower",
+            summary="how far the first loss or gradient norm is from fp32 on one device",
+            function=lambda measurement, _case: deviation_ratio(measurement),
+            combine=max,
+        ),
+        _counter("operators", "operators called in a step"),
+        _counter("host_syncs", "times a step waits for the device in h2d, forward and backward"),
+        _counter("optimizer_host_syncs", "the same in the optimizer's phase"),
+        _counter("allocated_bytes", "sum of all allocations of a step"),
+        _counter("kernels", "kernels launched in a step"),
+        _counter("graph_breaks", "graph breaks of torch.compile"),
+        _counter("recompiles", "compilations of a piece of code beyond its first"),
+        _counter("collectives", "collective operations of a step"),
+        _counter("collective_bytes", "bytes that they were given"),
     )
 }

@@ -37,6 +37,58 @@ class SamplingPlan:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Usage:
+    """
+    How the processor treated the ranks during the timed window: sums over threads and ranks.
+
+    None where the kernel does not say.
+    """
+
+    cpu_seconds: float
+    """That their threads ran."""
+    involuntary_switches: int
+    """How often a thread had to make room for another."""
+    run_delay_seconds: float | None = None
+    """That their threads were ready to run and waited for a core."""
+    steal_seconds: float | None = None
+    """That the hypervisor gave the machine's cores to others."""
+    quota_seconds: float | None = None
+    """That the container's CPU quota held its threads back."""
+    core_throttles: int | None = None
+    """How often a core slowed itself down for its temperature."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counters:
+    """
+    What one training step does, counted in extra steps; the same on every run of one revision on one stack.
+
+    Of rank 0. None where nothing here can count it.
+    """
+
+    source: str
+    """What counted operators and host synchronisations: dispatch (each call once) or profiler (nested calls too)."""
+    operators: int | None = None
+    """Operators called."""
+    host_syncs: int | None = None
+    """Times that the host waits for the device in h2d, forward and backward: `.item()`, copies to the host."""
+    optimizer_host_syncs: int | None = None
+    """The same in the optimizer's phase, GradScaler included."""
+    allocated_bytes: int | None = None
+    """Sum of all allocations of the step, not what is held at once."""
+    kernels: int | None = None
+    """Kernels launched on the device."""
+    graph_breaks: int | None = None
+    """Of everything that was compiled since the worker began."""
+    recompiles: int | None = None
+    """Compilations of a piece of code beyond its first, since the worker began."""
+    collectives: int | None = None
+    """Collective operations between ranks."""
+    collective_bytes: int | None = None
+    """Bytes that they were given."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Measurement:
     """
     What one worker saw: raw samples and readings, nothing derived.
@@ -59,6 +111,8 @@ class Measurement:
     first_step_seconds: float
     rank_window_seconds: tuple[float, ...]
     """Each rank's own window, to see the spread between ranks."""
+    rank_forward_seconds: tuple[float, ...] = ()
+    """Each rank's median forward phase, in which it waits for no other: the slowest rank shows here."""
     items_per_sample: int = 1
     item: str = "sample"
     parameters: int
@@ -76,6 +130,27 @@ class Measurement:
     """Building the workload, moving it, wrapping it."""
     warmup_total_seconds: float
     num_threads: int
+    usage: Usage | None = None
+    drain_seconds: float | None = None
+    """What the window's last synchronise waited for the device; None where nothing is asynchronous."""
+    allocator_retries: int | None = None
+    """Times in the window that the allocator had to give its reserve back before it got memory."""
+    skipped_steps: int | None = None
+    """Optimizer steps of the window that GradScaler left out; None without one."""
+    window_compilations: int = 0
+    """Pieces of code that torch.compile compiled during the window."""
+    device_throttle_seconds: float | None = None
+    """That the driver held the fullest device's clocks back during the window, for power or temperature."""
+    foreign_processes: int | None = None
+    """Other processes with a context on a device in use."""
+    counters: Counters | None = None
+    """From extra steps in the first round only."""
+    loss_deviation_ratio: float | None = None
+    """Of the first loss from that in fp32 on one device without a wrapper; in the first round only."""
+    gradient_norm_deviation_ratio: float | None = None
+    """The same of the norm of the first gradient."""
+    extras_seconds: float = 0.0
+    """What memory, counters and check took, after the timed window."""
     notes: tuple[str, ...] = ()
     """Sentences a reader of the row should know, such as a library that had to be turned off."""
 

@@ -13,7 +13,8 @@ from bench.registry import PACKAGE_DIR
 
 LAYERS = (
     ("errors", "case", "result", "record", "workload"),  # words
-    ("registry", "precisions", "metrics", "statistics", "reference", "axes", "workload_spec", "peaks"),  # tables
+    # Tables:
+    ("registry", "precisions", "metrics", "statistics", "reference", "flags", "axes", "workload_spec", "peaks"),
     ("suite", "suite_file"),
     ("workloads", "strategies"),
     ("measuring",),

@@ -32,7 +32,7 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
     """Return *case* as this rank trains it; the process group, where there is one, has been joined."""
     precision = PRECISIONS[case.precision]
     primary = device.torch_devices[0]
-    _seed(case.seed, primary)  # the same initial parameters on every rank and in every case
+    seed(case.seed, primary)  # the same initial parameters on every rank and in every case
     workload = load_workload(case.workload)
     arithmetic.set_tf32(precision)  # after the user's file ran, which may have set it for its own purposes
     notes = []
@@ -59,7 +59,7 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
 
 def _batch(case: Case, workload: Workload, primary: torch.device, rank: int | None, *, channels_last: bool) -> Any:
     """Return this rank's random samples, or those of all replicas where *rank* is None, where the input axis says."""
-    _seed(case.seed + 1 + (rank or 0), primary)
+    seed(case.seed + 1 + (rank or 0), primary)
     batch = workload.make_batch(case.global_batch_size if rank is None else case.batch_size)
     if channels_last:
         batch = map_tensors(to_channels_last, batch)
@@ -81,10 +81,10 @@ def _optimizer(workload: Workload, model: torch.nn.Module, primary: torch.device
     return torch.optim.AdamW(parameters, lr=1e-3, fused=fused)
 
 
-def _seed(seed: int, primary: torch.device) -> None:
+def seed(number: int, primary: torch.device) -> None:
     """Seed what draws numbers: parameters and batches are drawn on the CPU, dropout on the primary device."""
     if primary.type == "cpu":
         # torch.manual_seed would also queue a seed for CUDA, and format a stack trace for it: 4 ms in a forked worker.
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(number)
     else:
-        torch.manual_seed(seed)
+        torch.manual_seed(number)

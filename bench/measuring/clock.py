@@ -37,6 +37,8 @@ class Window:
     """Host time, with the device idle again."""
     interval_seconds: tuple[float, ...]
     """From each border to the next; the first begins where the window begins."""
+    drain_seconds: float | None = None
+    """What the last synchronise waited after everything was enqueued; None where that says nothing."""
 
     @property
     def seconds(self) -> float:
@@ -150,10 +152,16 @@ class EventClock:
         Raises:
             ClockError: If the events ran longer than the wall clock, so that the end did not wait for the work.
         """
+        enqueued_ns = self._now_ns()
         self._device.synchronize()
         end_ns = self._now_ns()
         intervals = [first.elapsed_time(second) / 1e3 for first, second in itertools.pairwise(self._events)]
-        window = Window(start_ns=self._start_ns, end_ns=end_ns, interval_seconds=tuple(intervals))
+        window = Window(
+            start_ns=self._start_ns,
+            end_ns=end_ns,
+            interval_seconds=tuple(intervals),
+            drain_seconds=(end_ns - enqueued_ns) / 1e9,
+        )
         if sum(intervals) > window.seconds + CLOCK_TOLERANCE_SECONDS:
             raise ClockError(
                 f"the device's events span {sum(intervals):.6f} s but the wall clock only {window.seconds:.6f} s: "

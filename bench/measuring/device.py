@@ -29,6 +29,12 @@ class Device(Protocol):
     def allocator_state(self) -> tuple[int, ...]:
         """Return numbers that stop changing once the allocator has settled."""
 
+    def allocator_retries(self) -> int | None:
+        """Return how often the allocator gave its reserve back to get memory, over all devices; None: unknown."""
+
+    def total_allocated_bytes(self) -> int | None:
+        """Return the sum of all allocations since the process began, over all devices; None: unknown."""
+
 
 class CpuDevice:
     """The CPU: nothing is asynchronous, and no allocator keeps a peak (see `memory`)."""
@@ -55,6 +61,14 @@ class CpuDevice:
     def allocator_state(self) -> tuple[int, ...]:
         """Return nothing that changes."""
         return ()
+
+    def allocator_retries(self) -> int | None:
+        """Return nothing known."""
+        return None
+
+    def total_allocated_bytes(self) -> int | None:
+        """Return nothing known: the profiler sees the CPU's allocations."""
+        return None
 
 
 class AcceleratorDevice:
@@ -109,6 +123,19 @@ class AcceleratorDevice:
             stats = self._module.memory_stats(device)
             state += [stats.get("reserved_bytes.all.current", 0), stats.get("num_alloc_retries", 0)]
         return tuple(state)
+
+    def allocator_retries(self) -> int | None:
+        """Return the retries of every device in use together."""
+        return self._sum_of("num_alloc_retries")
+
+    def total_allocated_bytes(self) -> int | None:
+        """Return what every device in use has handed out together."""
+        return self._sum_of("allocated_bytes.all.allocated")
+
+    def _sum_of(self, statistic: str) -> int | None:
+        if not hasattr(self._module, "memory_stats"):
+            return None
+        return sum(int(self._module.memory_stats(device).get(statistic, 0)) for device in self.torch_devices)
 
 
 def devices_of(case: Case, local_rank: int, *, distributed: bool) -> Device:

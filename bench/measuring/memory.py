@@ -1,13 +1,11 @@
 """Peak memory: of the allocator exactly, and of the process as the kernel sees it."""
 
 import contextlib
-import json
-import tempfile
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -24,29 +22,17 @@ def state_bytes(model: torch.nn.Module, optimizer: torch.optim.Optimizer, batch:
     return sum(storages.values())
 
 
-def peak_of_step_bytes(run_step: Callable[[], None]) -> int:
+def peak_of_step_bytes(allocations_bytes: Sequence[int]) -> int:
     """
-    Return the largest number of bytes that one step on the CPU holds at once beyond what it began with.
+    Return the largest number of bytes that one step holds at once beyond what it began with.
 
-    From the profiler's allocation events, in the order in which they happened, so it is exact and the same every time;
-    resident size is neither (after a fork it counts library pages that are only touched again).
+    From allocations in the order in which they happened, so it is exact and the same every time; resident size is
+    neither (after a fork it counts library pages that are only touched again).
+
+    Args:
+        allocations_bytes: Of one step; what was given back is negative.
     """
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        run_step()
-    with tempfile.TemporaryDirectory() as directory:
-        trace = Path(directory) / "trace.json"
-        recorded.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
-    allocations = sorted(
-        (event["ts"], index, event["args"]["Bytes"])
-        for index, event in enumerate(events)
-        if event.get("name") == "[memory]" and event["args"]["Device Type"] == 0  # 0: the CPU
-    )
-    held = peak = 0
-    for _, _, size in allocations:
-        held += size
-        peak = max(peak, held)
-    return peak
+    return max(itertools.accumulate(allocations_bytes, initial=0))
 
 
 def reset_process_peak() -> None:

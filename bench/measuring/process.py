@@ -1,7 +1,6 @@
 """What runs in a worker's process before and after the measuring: logs, environment, the watch over the parent."""
 
 import contextlib
-import dataclasses
 import faulthandler
 import importlib
 import json
@@ -21,6 +20,7 @@ from typing import Any
 import torch
 
 from bench.errors import BenchError
+from bench.measuring.extras import with_extras
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
 from bench.measuring.training_step import StepError
 from bench.measuring.worker import Worker, measure
@@ -82,11 +82,8 @@ def _run(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker
     )
     _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
     if task.with_extras:
-        try:
-            measurement = worker.with_cpu_memory(measurement)
-        except Exception as error:  # noqa: BLE001 (the timings are good, whatever becomes of the step for memory)
-            note = f"no memory figure: {type(error).__name__}: {error}".partition("\n")[0][:MESSAGE_LENGTH]
-            measurement = dataclasses.replace(measurement, notes=(*measurement.notes, note))
+        remaining_seconds = deadline_seconds - (time.monotonic_ns() - task.ordered_at_ns) / 1e9
+        measurement = with_extras(worker, measurement, remaining_seconds)
         _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
     return worker
 

@@ -46,6 +46,20 @@ class Ranks:
         dist.all_gather(everyone, own)
         return [message.tolist() for message in everyone]
 
+    def average(self, value: float) -> float:
+        """Return the mean of every rank's *value*."""
+        if not self.in_group:
+            return value
+        message = torch.tensor([value], dtype=torch.float64, device="cpu")
+        dist.all_reduce(message)
+        return float(message.item()) / self.world_size
+
+    def average_tensor(self, tensor: torch.Tensor) -> None:
+        """Replace *tensor* by the mean of every rank's, over the backend of its device."""
+        if self.in_group:
+            dist.all_reduce(tensor)
+            tensor /= self.world_size
+
     def everywhere(self, is_true: bool) -> bool:
         """Return whether *is_true* on every rank."""
         return all(answer for (answer,) in self.gather([int(is_true)]))

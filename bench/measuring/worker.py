@@ -17,20 +17,19 @@ import torch
 
 from bench import registry
 from bench.case import Case
-from bench.measuring import arithmetic, memory
+from bench.measuring import arithmetic, incidents, memory, usage
 from bench.measuring.building import build
-from bench.measuring.clock import Window
 from bench.measuring.device import Device, devices_of
-from bench.measuring.placement import tensors_of
+from bench.measuring.incidents import Incidents
 from bench.measuring.ranks import Ranks, join_ranks
 from bench.measuring.sampling import MAX_STEPS, samples_of, steps_per_worker
 from bench.measuring.training_step import StepError
 from bench.measuring.warm_up import ACCELERATOR_PLAN, CPU_PLAN, warm_up
 from bench.precisions import PRECISIONS
-from bench.result import Measurement
+from bench.result import Measurement, Usage
 from bench.strategies._base import Strategy
 
-UNSETTLED_NOTE = "the loss scale or the allocator's reserve changed during the timed window"
+UNSETTLED_NOTE = "the loss scale, the allocator's reserve or a compiled graph changed during the timed window"
 
 
 class NonFiniteLossError(StepError):
@@ -49,6 +48,10 @@ class Block:
     """Of this rank; the first step begins on an idle device."""
     is_settled: bool
     """Whether nothing changed in it, on any rank, that makes steps unlike each other."""
+    usage: Usage
+    drain_seconds: float | None
+    incidents: Incidents
+    """Of this rank."""
 
 
 class Worker:
@@ -61,7 +64,6 @@ class Worker:
         self.device: Device = devices_of(case, rank, distributed=self.strategy.distributed)
         self.clock = self.device.clock()
         self.ranks = Ranks()
-        self.notes: list[str] = []
         self.warmup_samples: dict[str, list[float]] = defaultdict(list)
         self.warmup_steps = 0
         self.warm_step_seconds = self.first_step_seconds = self.warmup_seconds = self.first_loss = math.nan
@@ -88,20 +90,28 @@ class Worker:
     def run_block(self, steps: int) -> Block:
         """Train *steps* steps from a common barrier and return what was seen; the loss must be finite."""
         run, clock = self.step.run, self.clock
-        border, before = clock.border, self._evidence()
+        border, before, usage_before = clock.border, incidents.look(self.step, self.device), usage.read()
         self.ranks.barrier()
         clock.begin()
         for _ in range(steps):
             run(border)
         window = clock.end()
+        used = usage.read().since(usage_before)
         self._check_loss()
-        wall_seconds, rank_seconds = self._wall_of(window)
+        after = incidents.look(self.step, self.device)
+        answers = self.ranks.gather([window.start_ns, window.end_ns, int(after == before), *used])
+        starts_ns, ends_ns, settled = zip(*(answer[:3] for answer in answers), strict=True)
+        # On one machine the ranks' monotonic clocks are one clock, so the window of all runs from the first one that
+        # left the barrier to the last one that ended.
         return Block(
             steps=steps,
-            wall_seconds=wall_seconds,
-            rank_seconds=rank_seconds,
+            wall_seconds=(max(ends_ns) - min(starts_ns)) / 1e9,
+            rank_seconds=tuple((end - start) / 1e9 for start, end in zip(starts_ns, ends_ns, strict=True)),
             samples_seconds=samples_of(window, self.step.phases),
-            is_settled=self.ranks.everywhere(self._evidence() == before),
+            is_settled=all(settled),
+            usage=usage.usage_of([answer[3:] for answer in answers]),
+            drain_seconds=window.drain_seconds,
+            incidents=incidents.between(before, after, self.step.scaler),
         )
 
     def finish(self, block: Block, *, start_seconds: float) -> Measurement:
@@ -130,9 +140,9 @@ class Worker:
             warmup_steps=self.warmup_steps,
             first_step_seconds=self.first_step_seconds,
             rank_window_seconds=block.rank_seconds,
-            item=self.workload.item,
-            items_per_sample=self.workload.items_per_sample,
-            parameters=sum(parameter.numel() for parameter in self.workload.model.parameters()),
+            item=self.built.workload.item,
+            items_per_sample=self.built.workload.items_per_sample,
+            parameters=sum(parameter.numel() for parameter in self.built.workload.model.parameters()),
             first_loss=self.first_loss,
             final_loss=self._check_loss(),
             peak_allocated_bytes=allocated,
@@ -143,24 +153,22 @@ class Worker:
             build_seconds=self.build_seconds,
             warmup_total_seconds=self.warmup_seconds,
             num_threads=torch.get_num_threads(),
-            notes=(*self.notes, *(() if block.is_settled else (UNSETTLED_NOTE,))),
+            rank_forward_seconds=self._rank_forward_seconds(block),
+            usage=block.usage,
+            drain_seconds=block.drain_seconds,
+            allocator_retries=block.incidents.allocator_retries,
+            skipped_steps=block.incidents.skipped_steps,
+            window_compilations=block.incidents.compilations,
+            notes=(*self.built.notes, *(() if block.is_settled else (UNSETTLED_NOTE,))),
         )
 
-    def with_cpu_memory(self, measurement: Measurement) -> Measurement:
-        """Return *measurement* with the CPU's allocation peak, from one more step; unchanged on an accelerator."""
-        if self.device.is_accelerator:
-            return measurement
-        batch = (tensor for _, tensor in tensors_of(self.step.batch))
-        state = memory.state_bytes(self.workload.model, self.step.optimizer, batch)
-        state += self.strategy.extra_bytes(self.workload.model)
-        peak = state + memory.peak_of_step_bytes(lambda: self.step.run(lambda: None))
-        largest = max(known for (known,) in self.ranks.gather([peak]))
-        return dataclasses.replace(measurement, peak_allocated_bytes=largest, memory_source="allocator")
+    def _rank_forward_seconds(self, block: Block) -> tuple[float, ...]:
+        own_ns = round(1e9 * statistics.median(block.samples_seconds["forward"]))
+        return tuple(known / 1e9 for (known,) in self.ranks.gather([own_ns]))
 
     def _build(self) -> None:
-        built = build(self.case, self.strategy, self.device, self.ranks.rank)
-        self.workload, self.step = built.workload, built.step
-        self.notes += built.notes
+        self.built = build(self.case, self.strategy, self.device, self.ranks.rank)
+        self.step = self.built.step
         self.build_seconds = time.perf_counter() - self._started
 
     def _warm_up_block(self, steps: int) -> tuple[float, bool]:
@@ -187,23 +195,11 @@ class Worker:
 
     def _explain(self, error: Exception) -> None:
         try:
-            self.step.explain_failure(self.workload.model, error)
+            self.step.explain_failure(self.built.workload.model, error)
         except StepError:
             raise
         except Exception:  # noqa: BLE001 (most likely the same again; the first is the one to show)
             return
-
-    def _evidence(self) -> list[object]:
-        """Return what must hold still before a step counts as warm."""
-        return [self.step.scaler.get_scale(), *self.device.allocator_state()]
-
-    def _wall_of(self, window: Window) -> tuple[float, tuple[float, ...]]:
-        """Return the seconds from the barrier to the latest end, and each rank's own."""
-        spans_ns = self.ranks.gather([window.start_ns, window.end_ns])
-        # On one machine the ranks' monotonic clocks are one clock, so the window of all runs from the first one that
-        # left the barrier to the last one that ended.
-        wall_ns = max(end for _, end in spans_ns) - min(start for start, _ in spans_ns)
-        return wall_ns / 1e9, tuple((end - start) / 1e9 for start, end in spans_ns)
 
     def _check_loss(self) -> float:
         assert self.step.loss is not None

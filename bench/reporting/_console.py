@@ -6,9 +6,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.flags import FLAGS
 from bench.reporting import _unmeasured
 from bench.reporting._columns import GAP, Column, columns, fitting
-from bench.reporting._labels import FLAGS, variant, varied_batches
+from bench.reporting._labels import variant, varied_batches
 from bench.reporting._numbers import TIMES
 from bench.reporting._rows import Row, rows
 from bench.results.frame import Run
@@ -105,7 +106,7 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
     flags = dict.fromkeys(flag for row in measured for flag in row.flags)
     if flags:
         with_rows = any(column.header == "flags" for column in dropped)
-        lines.append("flags: " + "; ".join(_flag(flag, measured, with_rows=with_rows) for flag in flags))
+        lines += [_flag(flag, measured, with_rows=with_rows) for flag in flags]
     notes = dict.fromkeys(str(row.columns["notes"]) for row in measured if row.columns.get("notes"))
     for note in notes:
         cases = [row.case for row in measured if row.columns.get("notes") == note]
@@ -115,7 +116,7 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
 
 def _flag(flag: str, measured: Sequence[Row], *, with_rows: bool) -> str:
     """Return what *flag* means, and where its column is left out also which rows have it."""
-    words = f"{flag} = {FLAGS[flag]}" if flag in FLAGS else flag
+    words = f"{flag}: {FLAGS[flag].meaning}; {FLAGS[flag].cure}" if flag in FLAGS else flag
     if not with_rows:
         return words
     cases = [row.case for row in measured if flag in row.flags]

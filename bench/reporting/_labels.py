@@ -5,17 +5,6 @@ from collections.abc import Iterable
 from bench.case import Case
 from bench.reporting._numbers import TIMES
 
-FLAGS = {
-    "few_rounds": "too few rounds for an interval that holds",
-    "teardown_abort": "a process ended badly after its result was safe",
-    "contended": "other programs used the processor",
-    "throttled": "the device slowed itself down",
-    "unsteady": "the steps kept drifting",
-    "launch_bound": "the device waited for the host",
-    "implausible": "faster than the device can be",
-}
-"""Flag to its meaning in a legend; a flag that is not here is shown without one."""
-
 
 def cut_middle(text: str, length: int) -> str:
     """Return *text* in at most *length* characters; the end, where names differ, keeps the larger part."""

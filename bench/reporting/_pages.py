@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.artist import Artist
 
+from bench.flags import FLAGS
 from bench.reporting._bars import Page, Panel
-from bench.reporting._labels import FLAGS, cut_middle, variant, varied_batches
+from bench.reporting._labels import cut_middle, variant, varied_batches
 from bench.reporting._rows import Row
 from bench.reporting._unmeasured import groups, names
 from bench.results.frame import Run
@@ -85,7 +86,7 @@ def _doubts(run: Run, shown: Sequence[Row]) -> list[str]:
         which = "all cases" if len(short) == len(shown) else _cut(names(short, varied_batches(short)))
         notes.append(f"Fewer than {run.plan.sampling.min_rounds} rounds, so the interval is wide or missing: {which}")
     flags = dict.fromkeys(flag for row in shown for flag in row.flags if flag in FLAGS and flag != "few_rounds")
-    return [*notes, *(f"{flag}: {FLAGS[flag]}" for flag in flags)]
+    return [*notes, *(f"{flag}: {FLAGS[flag].meaning}" for flag in flags)]
 
 
 def _missing(rows: Sequence[Row], shown: Sequence[Row]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench import flags
 from bench.case import Case
 from bench.metrics import METRICS, step_seconds
 from bench.result import PHASES, STATUSES, CaseResult, Measurement, Plan
@@ -29,12 +30,14 @@ COLUMNS = (
     *("speedup", "speedup_low", "speedup_high", "reference_case_id"),
     *("step_flops", "flops_per_second", "mfu_ratio"),
     *("parameters", "final_loss", "flags"),
+    *("deviation_ratio", "operators", "host_syncs", "optimizer_host_syncs", "allocated_bytes", "kernels"),
+    *("graph_breaks", "recompiles", "collectives", "collective_bytes", "counters_source"),
     *("num_threads", "clock", "notes"),
 )
 """The columns of results.csv in their order; a metric that is not among them comes after them."""
 _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "rounds", "samples", "num_threads"}
 _TEXTS = {"case_id", "workload", "device", "strategy", "precision", "compile", "input", "loop", "status", "reason"}
-_TEXTS |= {"item", "memory_source", "reference_case_id", "flags", "clock", "notes"}
+_TEXTS |= {"item", "memory_source", "reference_case_id", "flags", "clock", "notes", "counters_source"}
 
 _SAMPLE_PHASES = (*PHASES, "step")
 _SAMPLE_KINDS = {
@@ -123,7 +126,7 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
     row: dict[str, object] = {name: getattr(case, name) for name in _AXES.split()}
     row |= {"case_id": case.id, "status": worst.status, "reason": _reason(worst)}
     row |= {"rounds": len(measurements), "samples": sum(len(found.samples_seconds["step"]) for found in measurements)}
-    row["flags"] = " ".join(_flags(results, is_short=len(measurements) < plan.sampling.min_rounds, status=worst.status))
+    row["flags"] = " ".join(flags.raised(results, plan.sampling))
     if not measurements:
         return row
     for metric in METRICS.values():
@@ -136,6 +139,8 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
     row |= {name: getattr(last, name) for name in ("item", "num_threads", "clock")}
     # Not every round looks for the memory: on the CPU the first alone does.
     row["memory_source"] = next((found.memory_source for found in measurements if found.memory_source), None)
+    counters = next((found.counters for found in measurements if found.counters), None)
+    row["counters_source"] = counters.source if counters else None
     row["notes"] = " ".join(_unique(note for measurement in measurements for note in measurement.notes))
     return row
 
@@ -149,11 +154,6 @@ def _reason(result: CaseResult) -> str | None:
     if result.reason is None and result.failure:
         return result.failure.message
     return result.reason
-
-
-def _flags(results: Iterable[CaseResult], *, is_short: bool, status: str) -> list[str]:
-    flags = _unique(flag for result in results for flag in result.flags)
-    return [*flags, "few_rounds"] if is_short and status == "ok" and "few_rounds" not in flags else flags
 
 
 def _unique(words: Iterable[str]) -> list[str]:

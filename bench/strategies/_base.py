@@ -23,6 +23,8 @@ class Strategy:
 
     distributed: ClassVar[bool] = False
     """Whether each device has a rank (a process) of its own, joined in a process group."""
+    threaded: ClassVar[bool] = False
+    """Whether the forward pass runs in threads of its own, which Python's dispatch does not see."""
 
     def usual_num_devices(self, device_type: str, found: int) -> int:  # noqa: ARG002 (the signature of all strategies)
         """Return how many devices a case takes that does not say, where *found* of its type are there."""
@@ -37,6 +39,10 @@ class Strategy:
     def num_processes(self, case: Case) -> int:
         """Return how many ranks run *case*."""
         return case.num_devices if self.distributed else 1
+
+    def num_shards(self, case: Case) -> int:  # noqa: ARG002 (as above)
+        """Return into how many parts one process of *case* splits its batch."""
+        return 1
 
     def wrap(self, model: "torch.nn.Module", devices: "list[torch.device]", autocast: Autocast) -> "torch.nn.Module":  # noqa: ARG002 (as above)
         """

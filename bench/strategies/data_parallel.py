@@ -1,6 +1,6 @@
 """torch.nn.DataParallel: one process, a thread a GPU, the model copied anew every forward pass."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.case import Case
 from bench.strategies._base import Autocast, Strategy
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 class DataParallel(Strategy):
     """Easy to add and slower than DDP; its batch is the global one, split over the replicas at every step."""
+
+    threaded: ClassVar[bool] = True
 
     def usual_num_devices(self, device_type: str, found: int) -> int:  # noqa: ARG002 (the same on every type)
         """Return all devices, and two where there are fewer: less is not parallel."""
@@ -23,6 +25,10 @@ class DataParallel(Strategy):
         if case.num_devices == 1:
             return "DataParallel on one device is the plain module; take single, or more devices"
         return None
+
+    def num_shards(self, case: Case) -> int:
+        """Return a part for each replica."""
+        return case.num_devices
 
     def wrap(self, model: "torch.nn.Module", devices: "list[torch.device]", autocast: Autocast) -> "torch.nn.Module":
         """Return *model* inside its own autocast inside DataParallel."""

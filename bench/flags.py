@@ -1,0 +1,212 @@
+"""The flags: one row for each reason to doubt a figure, and what to do about it."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+from bench.metrics import deviation_ratio, step_seconds
+from bench.precisions import PRECISIONS
+from bench.result import CaseResult, Measurement, SamplingPlan
+from bench.statistics import log_median, log_t_interval
+
+DELAY_SHARE = 0.05
+"""Share of their time that threads may wait for a core; docs/method.md has what idle and busy machines show."""
+STEAL_SHARE = 0.02
+"""Share of the machine's time that a hypervisor may take."""
+SWITCHES_PER_SECOND = 50
+"""Of each thread, where waiting is not counted: one that shares its core makes room every few milliseconds."""
+HELD_BACK_SHARE = 0.01
+"""Share of the window for which a driver or a quota may hold a device back."""
+DRIFT_RATIO, DRIFT_RATIO_OF_ONE = 0.05, 0.2
+"""How far the last third of the steps may be from the first: of all rounds together, and of a single one."""
+CLOCK_RATIO = 0.02
+"""How far the steps may be from adding up to their window."""
+
+Raised = Callable[[Sequence[CaseResult], SamplingPlan], bool]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flag:
+    """A reason to doubt a row."""
+
+    name: str
+    meaning: str
+    cure: str
+    is_raised: Raised
+    """Takes the visits of one case and the plan."""
+
+
+def raised(results: Sequence[CaseResult], sampling: SamplingPlan) -> tuple[str, ...]:
+    """
+    Return the names of the flags that the visits of one case raise, in the order of the table.
+
+    A flag that a visit brought along and that is not in the table (a newer version wrote it) comes last.
+    """
+    known = [flag.name for flag in FLAGS.values() if flag.is_raised(results, sampling)]
+    return tuple(dict.fromkeys([*known, *(name for result in results for name in result.flags)]))
+
+
+def raised_by(result: CaseResult) -> tuple[str, ...]:
+    """Return the same for one visit, whose number says nothing."""
+    return raised([result], SamplingPlan(min_rounds=0))
+
+
+def _measurements(results: Sequence[CaseResult]) -> list[Measurement]:
+    return [result.measurement for result in results if result.status == "ok" and result.measurement]
+
+
+def _any(is_raised: Callable[[Measurement], bool]) -> Raised:
+    """Return the rule that one visit is enough to raise the flag."""
+    return lambda results, _sampling: any(is_raised(measurement) for measurement in _measurements(results))
+
+
+def _brings_along(name: str) -> Raised:
+    """Return the rule for a flag that only the parent sees, at the end of a visit."""
+    return lambda results, _sampling: any(name in result.flags for result in results)
+
+
+def _is_contended(measurement: Measurement) -> bool:
+    usage = measurement.usage
+    if usage is None:
+        return False
+    threads = measurement.num_threads * len(measurement.rank_window_seconds)
+    thread_seconds = threads * measurement.window_seconds
+    if (usage.steal_seconds or 0.0) > STEAL_SHARE * thread_seconds:
+        return True
+    if usage.run_delay_seconds is None:
+        return usage.involuntary_switches > SWITCHES_PER_SECOND * thread_seconds
+    return usage.run_delay_seconds > DELAY_SHARE * thread_seconds
+
+
+def _is_throttled(measurement: Measurement) -> bool:
+    usage = measurement.usage
+    held_back = (measurement.device_throttle_seconds or 0.0) > HELD_BACK_SHARE * measurement.window_seconds
+    if usage is None:
+        return held_back
+    quota = (usage.quota_seconds or 0.0) > HELD_BACK_SHARE * measurement.window_seconds
+    return held_back or quota or bool(usage.core_throttles)
+
+
+def _is_unsteady(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+    drifts = [drift for measurement in _measurements(results) if (drift := _drift_ratio(measurement))]
+    if len(drifts) == 1:
+        return abs(drifts[0] - 1) > DRIFT_RATIO_OF_ONE
+    return bool(drifts) and log_t_interval(drifts).excludes(1.0, DRIFT_RATIO)
+
+
+def _drift_ratio(measurement: Measurement) -> float | None:
+    """Return the last third of the timed steps over the first; None where there are too few to say."""
+    steps = [seconds for seconds in measurement.samples_seconds["step"] if seconds > 0]
+    third = len(steps) // 3
+    return math.exp(log_median(steps[-third:]) - log_median(steps[:third])) if third else None
+
+
+def _is_launch_bound(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+    """Whether the device was usually done less than a step after the host, so that it waited for the host all along."""
+    steps_ahead = [
+        measurement.drain_seconds / step_seconds(measurement)
+        for measurement in _measurements(results)
+        if measurement.drain_seconds is not None
+    ]
+    return bool(steps_ahead) and statistics.median(steps_ahead) < 1
+
+
+def _is_implausible(measurement: Measurement) -> bool:
+    """Whether the steps do not add up to the window that they are the parts of."""
+    samples = measurement.samples_seconds["step"]
+    if not samples:
+        return False
+    window = measurement.rank_window_seconds[0]
+    ratio = math.fsum(samples) / len(samples) * measurement.window_steps / window
+    # On the event clock the window also holds a first step from idle, which is no sample, so its steps may fall short.
+    return ratio > 1 + CLOCK_RATIO or (measurement.clock != "event" and ratio < 1 - CLOCK_RATIO)
+
+
+def _is_diverged(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+    deviations = [deviation_ratio(found) for found in _measurements(results)]
+    tolerance = PRECISIONS[results[0].case.precision].tolerance_ratio if results else 0.0
+    return any(deviation is not None and deviation > tolerance for deviation in deviations)
+
+
+def _has_few_rounds(results: Sequence[CaseResult], sampling: SamplingPlan) -> bool:
+    return all(result.status == "ok" for result in results) and len(_measurements(results)) < sampling.min_rounds
+
+
+FLAGS: dict[str, Flag] = {
+    row.name: row
+    for row in (
+        Flag(
+            name="implausible",
+            meaning="its steps do not add up to its time",
+            cure="do not use it; run selftest, and report it",
+            is_raised=_any(_is_implausible),
+        ),
+        Flag(
+            name="diverged",
+            meaning="its first loss or gradient is not that of fp32 on one device (deviation_ratio)",
+            cure="look for what computes something else: the wrapper, the precision, a hidden state",
+            is_raised=_is_diverged,
+        ),
+        Flag(
+            name="contended",
+            meaning="other programs took the processor",
+            cure="stop them and measure again",
+            is_raised=_any(_is_contended),
+        ),
+        Flag(
+            name="throttled",
+            meaning="heat, a power limit or a container's quota held the device back",
+            cure="cool it, raise the limit, or compare only runs that have this flag",
+            is_raised=_any(_is_throttled),
+        ),
+        Flag(
+            name="foreign_process",
+            meaning="another process had the GPU too",
+            cure="end it (nvidia-smi names it) and measure again",
+            is_raised=_any(lambda measurement: bool(measurement.foreign_processes)),
+        ),
+        Flag(
+            name="unsteady",
+            meaning="steps at the end of the window differ from those at its start",
+            cure="look at samples.csv.gz; a leak or a growing input does this",
+            is_raised=_is_unsteady,
+        ),
+        Flag(
+            name="launch_bound",
+            meaning="the device waited for the host, so this is the host's speed",
+            cure="take a larger batch or model, or compile",
+            is_raised=_is_launch_bound,
+        ),
+        Flag(
+            name="allocator_retry",
+            meaning="the device's memory was full and had to be given back and taken again",
+            cure="take a smaller batch",
+            is_raised=_any(lambda measurement: bool(measurement.allocator_retries)),
+        ),
+        Flag(
+            name="skipped_steps",
+            meaning="GradScaler left optimizer steps out, which made them look quick",
+            cure="look for gradients that overflow; amp_bf16 needs no scaler",
+            is_raised=_any(lambda measurement: bool(measurement.skipped_steps)),
+        ),
+        Flag(
+            name="recompiled",
+            meaning="torch.compile compiled during the timed window",
+            cure="keep shapes and options the same from step to step",
+            is_raised=_any(lambda measurement: measurement.window_compilations > 0),
+        ),
+        Flag(
+            name="teardown_abort",
+            meaning="a process ended badly after its result was safe",
+            cure="the figures hold; results.jsonl has how it ended",
+            is_raised=_brings_along("teardown_abort"),
+        ),
+        Flag(
+            name="few_rounds",
+            meaning="too few rounds for an interval that holds",
+            cure="raise --budget, or measure fewer cases",
+            is_raised=_has_few_rounds,
+        ),
+    )
+}

@@ -1,0 +1,74 @@
+"""What is the same in every round and so is looked at once, after the timed window: memory, counters, the check."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.measuring import counters, memory, trace
+from bench.measuring.deviation import deviation_of
+from bench.measuring.placement import tensors_of
+from bench.measuring.worker import Worker
+from bench.result import Measurement
+
+EXTRA_STEPS = 12
+"""What the extra steps cost in usual ones: seven of them, of which the profiled one takes several times as long."""
+NOTE_LENGTH = 300
+
+Fields = dict[str, Any]
+
+
+def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: float) -> Measurement:
+    """
+    Return *measurement* with peak memory on the CPU, counters, and the deviation from fp32.
+
+    Whatever fails here is a note on the row: the timings are good.
+
+    Args:
+        worker: Done with its timed window.
+        measurement: What it saw.
+        remaining_seconds: Until the worker's deadline.
+    """
+    started = time.perf_counter()
+    affordable = int(EXTRA_STEPS * worker.warm_step_seconds < remaining_seconds)
+    if not worker.ranks.agree(affordable):
+        note = "no memory, counters or check: too little time was left before the deadline"
+        return dataclasses.replace(measurement, notes=(*measurement.notes, note))
+    found: Fields = {}
+    notes = list(measurement.notes)
+    for what, look in (("memory or counters", _counted), ("check against fp32", _checked)):
+        fields, complaint = _attempt(what, look, worker)
+        found |= fields
+        notes += complaint
+    return dataclasses.replace(
+        measurement, **found, notes=tuple(notes), extras_seconds=round(time.perf_counter() - started, 6)
+    )
+
+
+def _attempt(what: str, look: Callable[[Worker], Fields], worker: Worker) -> tuple[Fields, list[str]]:
+    try:
+        return look(worker), []
+    except Exception as error:  # noqa: BLE001 (see with_extras)
+        return {}, [f"no {what}: {type(error).__name__}: {error}".partition("\n")[0][:NOTE_LENGTH]]
+
+
+def _counted(worker: Worker) -> Fields:
+    step, device, strategy = worker.built.step, worker.device, worker.strategy
+    events = counters.profiled(step, device)
+    found: Fields = {} if device.is_accelerator else _cpu_memory(worker, events)
+    found["counters"] = counters.count(step, device, events, is_visible_to_dispatch=not strategy.threaded)
+    return found
+
+
+def _cpu_memory(worker: Worker, events: list[trace.Event]) -> Fields:
+    step, model = worker.built.step, worker.built.workload.model
+    batch = (tensor for _, tensor in tensors_of(step.batch))
+    state = memory.state_bytes(model, step.optimizer, batch) + worker.strategy.extra_bytes(model)
+    peak = state + memory.peak_of_step_bytes(trace.cpu_allocations_bytes(events))
+    largest = max(known for (known,) in worker.ranks.gather([peak]))
+    return {"peak_allocated_bytes": largest, "memory_source": "allocator"}
+
+
+def _checked(worker: Worker) -> Fields:
+    found = deviation_of(worker.case, worker.built, worker.strategy, worker.ranks)
+    return {"loss_deviation_ratio": found.loss_ratio, "gradient_norm_deviation_ratio": found.gradient_norm_ratio}

@@ -1,0 +1,100 @@
+"""How the processor treats this process: time on a core, time spent waiting for one, and who took it."""
+
+import dataclasses
+import os
+import resource
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.result import Usage
+
+_NS = 1_000_000_000
+_FIELDS = ("cpu_ns", "involuntary_switches", "run_delay_ns", "steal_ns", "quota_ns", "core_throttles")
+UNKNOWN = -1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Counters that only grow, at one moment; `UNKNOWN` where the kernel does not say."""
+
+    cpu_ns: int
+    involuntary_switches: int
+    run_delay_ns: int
+    steal_ns: int
+    quota_ns: int
+    core_throttles: int
+
+    def since(self, earlier: "Reading") -> list[int]:
+        """Return how much each counter has grown since *earlier*, in the order of the fields."""
+        pairs = [(getattr(self, name), getattr(earlier, name)) for name in _FIELDS]
+        return [UNKNOWN if UNKNOWN in pair else max(0, pair[0] - pair[1]) for pair in pairs]
+
+
+def read(root: Path = Path("/")) -> Reading:
+    """
+    Return this process's counters now.
+
+    Args:
+        root: Where proc and sys are mounted.
+    """
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Reading(
+        cpu_ns=round((used.ru_utime + used.ru_stime) * _NS),
+        involuntary_switches=used.ru_nivcsw,
+        run_delay_ns=_known(lambda: _run_delay_ns(root / "proc/self/task")),
+        steal_ns=_known(lambda: _steal_ns(root / "proc/stat")),
+        quota_ns=_known(lambda: _quota_ns(root)),
+        core_throttles=_known(lambda: _core_throttles(root / "sys/devices/system/cpu")),
+    )
+
+
+def usage_of(grown: Sequence[Sequence[int]]) -> Usage:
+    """Return the usage of all ranks together, from what `Reading.since` gave on each."""
+    cpu, switches, delay, steal, quota, throttles = (list(column) for column in zip(*grown, strict=True))
+    return Usage(
+        cpu_seconds=sum(cpu) / _NS,
+        involuntary_switches=sum(switches),
+        run_delay_seconds=_seconds(sum(delay) if UNKNOWN not in delay else UNKNOWN),
+        # The machine's and the container's: every rank sees the same.
+        steal_seconds=_seconds(max(steal)),
+        quota_seconds=_seconds(max(quota)),
+        core_throttles=max(throttles) if max(throttles) != UNKNOWN else None,
+    )
+
+
+def _run_delay_ns(tasks: Path) -> int:
+    # /proc/self/schedstat is of the main thread alone; the second number is the time spent ready to run (sched-stats).
+    return sum(int((task / "schedstat").read_text(encoding="ascii").split()[1]) for task in tasks.iterdir())
+
+
+def _steal_ns(stat: Path) -> int:
+    """Return the time that a hypervisor took: the eighth number of the first line (proc_stat(5))."""
+    ticks = int(stat.read_text(encoding="ascii").splitlines()[0].split()[8])
+    return ticks * (_NS // os.sysconf("SC_CLK_TCK"))
+
+
+def _quota_ns(root: Path) -> int:
+    """Return the time that this process's cgroup was held back by its quota, in version 2 of cgroups."""
+    lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    group = next(line.removeprefix("0::/") for line in lines if line.startswith("0::"))
+    stat = (root / "sys/fs/cgroup" / group / "cpu.stat").read_text(encoding="ascii")
+    fields = dict(line.split() for line in stat.splitlines())
+    return int(fields["throttled_usec"]) * 1000
+
+
+def _core_throttles(cpus: Path) -> int:
+    counts = list(cpus.glob("cpu[0-9]*/thermal_throttle/core_throttle_count"))
+    if not counts:
+        raise FileNotFoundError(cpus)
+    return sum(int(count.read_text(encoding="ascii")) for count in counts)
+
+
+def _known(look: Callable[[], int]) -> int:
+    try:
+        return look()
+    except (OSError, ValueError, IndexError, KeyError, StopIteration):  # another kernel, or a container that hides it
+        return UNKNOWN
+
+
+def _seconds(nanoseconds: int) -> float | None:
+    return None if nanoseconds == UNKNOWN else nanoseconds / _NS
