@@ -81,11 +81,10 @@ def _is_contended(measurement: Measurement) -> bool:
 
 def _is_throttled(measurement: Measurement) -> bool:
     usage = measurement.usage
-    held_back = (measurement.device_throttle_seconds or 0.0) > HELD_BACK_SHARE * measurement.window_seconds
     if usage is None:
-        return held_back
-    quota = (usage.quota_seconds or 0.0) > HELD_BACK_SHARE * measurement.window_seconds
-    return held_back or quota or bool(usage.core_throttles)
+        return False
+    held_back = max(usage.device_throttle_seconds or 0.0, usage.quota_seconds or 0.0)
+    return held_back > HELD_BACK_SHARE * measurement.window_seconds or bool(usage.core_throttles)
 
 
 def _is_unsteady(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:

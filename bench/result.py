@@ -39,7 +39,7 @@ class SamplingPlan:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Usage:
     """
-    How the processor treated the ranks during the timed window: sums over threads and ranks.
+    How processor and driver treated the ranks during the timed window: sums over threads and ranks.
 
     None where the kernel does not say.
     """
@@ -56,6 +56,8 @@ class Usage:
     """That the container's CPU quota held its threads back."""
     core_throttles: int | None = None
     """How often a core slowed itself down for its temperature."""
+    device_throttle_seconds: float | None = None
+    """That the driver held a device's clocks back for power or temperature; of the device with most of it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,8 +141,6 @@ class Measurement:
     """Optimizer steps of the window that GradScaler left out; None without one."""
     window_compilations: int = 0
     """Pieces of code that torch.compile compiled during the window."""
-    device_throttle_seconds: float | None = None
-    """That the driver held the fullest device's clocks back during the window, for power or temperature."""
     foreign_processes: int | None = None
     """Other processes with a context on a device in use."""
     counters: Counters | None = None

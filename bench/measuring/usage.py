@@ -1,4 +1,4 @@
-"""How the processor treats this process: time on a core, time spent waiting for one, and who took it."""
+"""How processor and driver treat this process: time on a core, time spent waiting for one, clocks held back."""
 
 import dataclasses
 import os
@@ -6,10 +6,19 @@ import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.measuring.nvml import Driver
 from bench.result import Usage
 
 _NS = 1_000_000_000
-_FIELDS = ("cpu_ns", "involuntary_switches", "run_delay_ns", "steal_ns", "quota_ns", "core_throttles")
+_FIELDS = (
+    "cpu_ns",
+    "involuntary_switches",
+    "run_delay_ns",
+    "steal_ns",
+    "quota_ns",
+    "core_throttles",
+    "device_throttle_ns",
+)
 UNKNOWN = -1
 
 
@@ -23,6 +32,7 @@ class Reading:
     steal_ns: int
     quota_ns: int
     core_throttles: int
+    device_throttle_ns: int
 
     def since(self, earlier: "Reading") -> list[int]:
         """Return how much each counter has grown since *earlier*, in the order of the fields."""
@@ -30,13 +40,15 @@ class Reading:
         return [UNKNOWN if UNKNOWN in pair else max(0, pair[0] - pair[1]) for pair in pairs]
 
 
-def read(root: Path = Path("/")) -> Reading:
+def read(driver: Driver, root: Path = Path("/")) -> Reading:
     """
     Return this process's counters now.
 
     Args:
+        driver: Of its devices.
         root: Where proc and sys are mounted.
     """
+    throttle_ns = driver.throttle_ns()
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Reading(
         cpu_ns=round((used.ru_utime + used.ru_stime) * _NS),
@@ -45,12 +57,15 @@ def read(root: Path = Path("/")) -> Reading:
         steal_ns=_known(lambda: _steal_ns(root / "proc/stat")),
         quota_ns=_known(lambda: _quota_ns(root)),
         core_throttles=_known(lambda: _core_throttles(root / "sys/devices/system/cpu")),
+        device_throttle_ns=UNKNOWN if throttle_ns is None else throttle_ns,
     )
 
 
 def usage_of(grown: Sequence[Sequence[int]]) -> Usage:
     """Return the usage of all ranks together, from what `Reading.since` gave on each."""
-    cpu, switches, delay, steal, quota, throttles = (list(column) for column in zip(*grown, strict=True))
+    cpu, switches, delay, steal, quota, throttles, device_throttle = (
+        list(column) for column in zip(*grown, strict=True)
+    )
     return Usage(
         cpu_seconds=sum(cpu) / _NS,
         involuntary_switches=sum(switches),
@@ -59,6 +74,7 @@ def usage_of(grown: Sequence[Sequence[int]]) -> Usage:
         steal_seconds=_seconds(max(steal)),
         quota_seconds=_seconds(max(quota)),
         core_throttles=max(throttles) if max(throttles) != UNKNOWN else None,
+        device_throttle_seconds=_seconds(max(device_throttle)),
     )
 
 

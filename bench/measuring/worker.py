@@ -21,6 +21,7 @@ from bench.measuring import arithmetic, incidents, memory, usage
 from bench.measuring.building import build
 from bench.measuring.device import Device, devices_of
 from bench.measuring.incidents import Incidents
+from bench.measuring.nvml import Driver
 from bench.measuring.ranks import Ranks, join_ranks
 from bench.measuring.sampling import MAX_STEPS, samples_of, steps_per_worker
 from bench.measuring.training_step import StepError
@@ -63,6 +64,7 @@ class Worker:
         self.strategy: Strategy = registry.load("strategies", case.strategy).STRATEGY
         self.device: Device = devices_of(case, rank, distributed=self.strategy.distributed)
         self.clock = self.device.clock()
+        self.driver = Driver(self.device.torch_devices)
         self.ranks = Ranks()
         self.warmup_samples: dict[str, list[float]] = defaultdict(list)
         self.warmup_steps = 0
@@ -90,13 +92,13 @@ class Worker:
     def run_block(self, steps: int) -> Block:
         """Train *steps* steps from a common barrier and return what was seen; the loss must be finite."""
         run, clock = self.step.run, self.clock
-        border, before, usage_before = clock.border, incidents.look(self.step, self.device), usage.read()
+        border, before, usage_before = clock.border, incidents.look(self.step, self.device), usage.read(self.driver)
         self.ranks.barrier()
         clock.begin()
         for _ in range(steps):
             run(border)
         window = clock.end()
-        used = usage.read().since(usage_before)
+        used = usage.read(self.driver).since(usage_before)
         self._check_loss()
         after = incidents.look(self.step, self.device)
         answers = self.ranks.gather([window.start_ns, window.end_ns, int(after == before), *used])
@@ -126,10 +128,8 @@ class Worker:
             StepError: If the case was not computed as its precision says.
         """
         arithmetic.check_tf32(PRECISIONS[self.case.precision], self.case.device_type)
-        peaks = self.ranks.gather([known or -1 for known in (*self.device.peak_memory(), memory.process_peak_bytes())])
-        allocated, reserved, process_peak = (
-            max(column) if max(column) > 0 else None for column in zip(*peaks, strict=True)
-        )
+        allocated, reserved, process_peak = self._largest(*self.device.peak_memory(), memory.process_peak_bytes())
+        (foreign_processes,) = self._largest(self.driver.foreign_processes())
         skipped = int(self.clock.drops_first_step and block.steps > 1)
         return Measurement(
             clock=self.clock.name,
@@ -156,11 +156,17 @@ class Worker:
             rank_forward_seconds=self._rank_forward_seconds(block),
             usage=block.usage,
             drain_seconds=block.drain_seconds,
+            foreign_processes=foreign_processes,
             allocator_retries=block.incidents.allocator_retries,
             skipped_steps=block.incidents.skipped_steps,
             window_compilations=block.incidents.compilations,
             notes=(*self.built.notes, *(() if block.is_settled else (UNSETTLED_NOTE,))),
         )
+
+    def _largest(self, *values: int | None) -> list[int | None]:
+        """Return the largest of each value over the ranks; None where no rank knows it."""
+        answers = self.ranks.gather([-1 if value is None else value for value in values])
+        return [max(column) if max(column) >= 0 else None for column in zip(*answers, strict=True)]
 
     def _rank_forward_seconds(self, block: Block) -> tuple[float, ...]:
         own_ns = round(1e9 * statistics.median(block.samples_seconds["forward"]))
