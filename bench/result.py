@@ -189,6 +189,16 @@ class CaseResult:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Sitting:
+    """What a run spent besides its visits, from its start or its continuation to its end."""
+
+    servers_seconds: float
+    """Starting the fork servers and proving them."""
+    reporting_seconds: float
+    total_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceInfo:
     """One accelerator, as the probe saw it."""
 

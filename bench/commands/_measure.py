@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import suite
 from bench.commands._destination import make_directory, usual_directory
 from bench.commands._progress import Progress
 from bench.commands._report import EXIT_NOTHING, exit_status_of, report
@@ -44,10 +45,12 @@ def run(request: Request) -> int:
     is_ours = request.directory is not None and make_directory(request.directory)
     directory = request.directory
     ending: Interrupted | BenchError | OSError | None = None
+    servers_seconds = 0.0
     try:
         with interrupts_raised(), progress:
             progress.say("starting the processes that start workers")
             with _pool(request, stored.plan.sampling.num_servers if stored else request.num_servers) as pool:
+                servers_seconds = time.monotonic() - request.started
                 for note in pool.notes:
                     progress.say(note)
                 work = _work(request, stored, pool.environment)
@@ -56,10 +59,12 @@ def run(request: Request) -> int:
     except (Interrupted, BenchError, OSError) as error:
         ending = error
     if directory is not None and (directory / FILE_NAME).is_file():
-        return report(directory, request, ending)
+        return report(directory, request, ending, servers_seconds)
     if is_ours and directory is not None:
         with contextlib.suppress(OSError):
             directory.rmdir()
+    if isinstance(ending, Interrupted):
+        print(f"{ending}: nothing had been measured", file=sys.stderr)
     return exit_status_of(ending)
 
 
@@ -91,6 +96,8 @@ def _reopened(request: Request) -> Journal | None:
 
 def _work(request: Request, stored: Journal | None, environment: Environment, *, make: bool = True) -> Work:
     """Return the plan that was asked for, or the one that is resumed."""
+    if stored is not None and not request.names_suite and request.has_plan_options:
+        request = dataclasses.replace(request, chosen_suite=suite.load(stored.plan.suite))
     plan, planned = _new_plan(request, environment)
     if request.resume is None or stored is None:
         directory = request.directory or usual_directory(plan.commit)
@@ -105,7 +112,20 @@ def _work(request: Request, stored: Journal | None, environment: Environment, *,
     resume.refuse_other_machine(stored.plan.environment, environment, request.resume)
     # A case that could not run has its row in the journal already, whatever else might be said of it now.
     planned = [judge(case, environment.devices) for case in stored.plan.cases]
-    return Work(plan=stored.plan, planned=planned, earlier=stored.results, directory=request.resume)
+    resumed = _with_more_time(stored, request.added_seconds)
+    return Work(plan=resumed, planned=planned, earlier=stored.results, directory=request.resume)
+
+
+def _with_more_time(stored: Journal, added_seconds: float | None) -> Plan:
+    """Return the stored plan with a budget that leaves *added_seconds* from now on; None: what was left of it."""
+    if added_seconds is None:
+        return stored.plan
+    sampling = dataclasses.replace(stored.plan.sampling, budget_seconds=_spent_seconds(stored.results) + added_seconds)
+    return dataclasses.replace(stored.plan, sampling=sampling)
+
+
+def _spent_seconds(results: Sequence[CaseResult]) -> float:
+    return sum(result.duration_seconds for result in results)
 
 
 def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[PlannedCase]]:
@@ -131,8 +151,9 @@ def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> No
     try:
         if request.resume is None:
             journal.write_plan(work.plan)
-        spent = sum(result.duration_seconds for result in work.earlier)
-        end = request.started + work.plan.sampling.budget_seconds - spent
+        end = request.started + work.plan.sampling.budget_seconds - _spent_seconds(work.earlier)
+        if work.earlier and work.plan.sampling.rounds is None and end < time.monotonic():
+            progress.say("the budget of this run is spent, so nothing is added to it; give it more with --budget")
         progress.plan(work.plan, [entry.case for entry in work.planned if entry.status is None])
         run_rounds(
             plan=work.plan,

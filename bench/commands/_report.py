@@ -1,7 +1,10 @@
 """The end of a run: every report from its journal, the table, and the exit status."""
 
+import contextlib
+import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -9,18 +12,22 @@ from rich.console import Console
 from bench import registry
 from bench.commands._destination import point_latest_at
 from bench.commands._request import Request
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError, JournalError, UsageError
 from bench.reporting import _console
-from bench.results import frame
+from bench.result import Sitting
+from bench.results import frame, wall_time
 from bench.results.frame import Run
-from bench.running.journal import FILE_NAME
+from bench.running.journal import FILE_NAME, JournalWriter
 from bench.running.session import Interrupted, interrupts_held
 
 EXIT_REPORT, EXIT_NOTHING, EXIT_FAILED = 2, 3, 4
+PIPE_WIDTH = 200
 FAILURES = {"oom", "timeout", "error", "crashed"}
 
 
-def report(directory: Path, request: Request, ending: Interrupted | BenchError | OSError | None) -> int:
+def report(
+    directory: Path, request: Request, ending: Interrupted | BenchError | OSError | None, servers_seconds: float
+) -> int:
     """
     Write every report of the run in *directory* and return the exit status.
 
@@ -28,16 +35,27 @@ def report(directory: Path, request: Request, ending: Interrupted | BenchError |
         directory: Holds the journal, which alone is the truth.
         request: Which formats, and whether the directory was chosen by hand.
         ending: What ended the measuring before its time, if anything did.
+        servers_seconds: What it took until the first worker could be started.
     """
+    started = time.monotonic()
     with interrupts_held():
         if ending is not None:
             print(f"{_told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
         written, failed = _write(run, directory, request)
-        _console.print_results(run, Console(highlight=False))
+        _console.print_results(run, Console(highlight=False, width=_width()))
         print(f"\n{directory}/: {', '.join(path.name for path in (directory / FILE_NAME, *written))}")
-        if request.resume is None and request.directory is None:
+        if request.resume is None and request.directory is None and "ok" in set(run.cases["status"]):
             point_latest_at(directory)
+        now = time.monotonic()
+        sitting = Sitting(
+            servers_seconds=round(servers_seconds, 3),
+            reporting_seconds=round(now - started, 3),
+            total_seconds=round(now - request.started, 3),
+        )
+        _keep(sitting, directory)
+        if request.verbose:
+            _tell_wall_time(run, sitting)
         if ending is not None:
             print(f"continue with: {shlex.join([*_program(), '--resume', str(directory)])}", file=sys.stderr)
             return exit_status_of(ending) if isinstance(ending, Interrupted) else EXIT_REPORT
@@ -66,6 +84,26 @@ def _write(run: Run, directory: Path, request: Request) -> tuple[list[Path], boo
             failed = True
             print(f"error: report '{name}': {_told(error)}", file=sys.stderr)
     return written, failed
+
+
+def _width() -> int | None:
+    """Return the width of what is no terminal: a file or a pipe takes every column."""
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
+
+
+def _keep(sitting: Sitting, directory: Path) -> None:
+    with contextlib.suppress(JournalError):  # a full disk has been told of already, and the results are safe
+        journal = JournalWriter(directory / FILE_NAME)
+        journal.write_sitting(sitting)
+        journal.close()
+
+
+def _tell_wall_time(run: Run, sitting: Sitting) -> None:
+    parts = wall_time.split_seconds(run.results, (*run.sittings, sitting))
+    total = sum(parts.values())
+    print(f"\nwhere {total:.1f} s went:", file=sys.stderr)
+    for name, seconds in parts.items():
+        print(f"  {name:24}{seconds:8.1f} s {100 * seconds / total:5.1f} %", file=sys.stderr)
 
 
 def _status_of(run: Run) -> int:

@@ -36,8 +36,13 @@ class Request:
     resume: Path | None
     has_plan_options: bool
     """Whether anything was given that a resumed run's plan could contradict."""
+    added_seconds: float | None
+    """What --budget adds to a run that is resumed."""
+    names_suite: bool
+    """Whether the suite was named; a resumed run's is meant otherwise."""
     start_method: StartMethod | None
     quiet: bool
+    verbose: bool
     started: float
     """`time.monotonic` at the program's start: the budget counts from there."""
 
@@ -64,9 +69,12 @@ def request_from(options: argparse.Namespace) -> Request:
         formats=_checked_formats(options.format),
         directory=options.out,
         resume=options.resume,
-        has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),
+        has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS if name != "budget"),
         start_method=options.start_method,
         quiet=options.quiet,
+        verbose=options.verbose,
+        added_seconds=options.budget if options.resume is not None else None,
+        names_suite=options.suite is not None,
         started=started,
     )
 

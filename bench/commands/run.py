@@ -57,7 +57,10 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long")
     group.add_argument("--rounds", type=_options.positive_int, metavar="N", help="exactly N fresh workers a case")
     group.add_argument(
-        "--budget", type=_options.seconds, metavar="SECONDS", help="end after this long (90; 600 on a GPU)"
+        "--budget",
+        type=_options.seconds,
+        metavar="SECONDS",
+        help="end after this long, start included (90; 600 on a GPU)",
     )
     group.add_argument(
         "--target", type=_options.ratio, metavar="SHARE", help="enough when the interval is this narrow (2.5%%)"
@@ -69,12 +72,13 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--out", type=Path, metavar="DIR", help="a new directory (reports/<time>-<host>-<commit>)")
-    group.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in DIR")
+    group.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in DIR; --budget adds time to it")
     group.add_argument("--label", default="", metavar="TEXT", help="kept with the results")
     group.add_argument(
         "--format", action="extend", type=_options.words, metavar="NAME", help=", ".join(registry.names("reporting"))
     )
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    group.add_argument("--verbose", action="store_true", help="say at the end where the time went")
     group.add_argument("--dry-run", action="store_true", help="show the cases and the time that they will take")
     group.add_argument(
         "--start-method", choices=("forkserver", "spawn"), help="how workers start (forkserver where there is one)"

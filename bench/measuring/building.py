@@ -10,7 +10,7 @@ from bench.case import Case
 from bench.measuring import arithmetic
 from bench.measuring.device import Device
 from bench.measuring.loading import load_workload
-from bench.measuring.placement import map_tensors, to_channels_last
+from bench.measuring.placement import map_tensors, tensors_of, to_channels_last
 from bench.measuring.training_step import TrainingStep
 from bench.precisions import PRECISIONS
 from bench.strategies._base import Strategy
@@ -44,9 +44,14 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     model.train()
     autocast = arithmetic.autocast_for(precision, primary.type)
+    num_samples = case.batch_size if strategy.distributed else case.global_batch_size
+    seed(case.seed + 1 + (rank if strategy.distributed else 0), primary)  # every rank draws samples of its own
+    batch = workload.make_batch(num_samples)
+    if note := _size_note(batch, num_samples):
+        notes.append(note)
     step = TrainingStep(
         model=strategy.wrap(model, device.torch_devices, autocast),
-        batch=_batch(case, workload, primary, rank if strategy.distributed else None, channels_last=channels_last),
+        batch=_placed(batch, case, primary, channels_last=channels_last),
         compute_loss=workload.compute_loss,
         optimizer=_optimizer(workload, model, primary),
         scaler=arithmetic.scaler_for(precision, primary.type),
@@ -57,10 +62,19 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
     return Built(workload=workload, step=step, notes=tuple(notes))
 
 
-def _batch(case: Case, workload: Workload, primary: torch.device, rank: int | None, *, channels_last: bool) -> Any:
-    """Return this rank's random samples, or those of all replicas where *rank* is None, where the input axis says."""
-    seed(case.seed + 1 + (rank or 0), primary)
-    batch = workload.make_batch(case.global_batch_size if rank is None else case.batch_size)
+def _size_note(batch: Any, num_samples: int) -> str | None:
+    """Return the sentence for a batch that cannot hold the samples that were asked for; a guess, so no error."""
+    sizes = {size for _, tensor in tensors_of(batch) for size in tensor.shape}
+    if not sizes or any(size > 0 and size % num_samples == 0 for size in sizes):  # a packed batch has a multiple
+        return None
+    return (
+        f"make_batch({num_samples}) returned no tensor with a dimension of {num_samples} or a multiple of it; if these "
+        f"are not {num_samples} samples, the throughput is wrong"
+    )
+
+
+def _placed(batch: Any, case: Case, primary: torch.device, *, channels_last: bool) -> Any:
+    """Return *batch* where the input axis says that it begins each step."""
     if channels_last:
         batch = map_tensors(to_channels_last, batch)
     if case.input == "resident":

@@ -88,9 +88,13 @@ def _missing(all_rows: Sequence[Row], text: MakeText) -> Table:
     found = Table.grid(padding=(0, GAP, 0, 0))
     found.add_column(no_wrap=True)
     found.add_column(overflow="fold")
-    for group in _unmeasured.groups(all_rows):
+    groups = _unmeasured.groups(all_rows)
+    for group in groups:
         line = f"{group.count}: {group.reason or 'no reason given'} ({group.names})"
         found.add_row(text(group.status, "bold red" if group.is_failure else "yellow"), text(line))
+    if any(group.is_failure for group in groups):
+        where = "the last lines that each rank wrote are in results.jsonl, under failure.log_tail"
+        found.add_row(text(""), text(where, "dim"))
     return found
 
 
@@ -103,6 +107,9 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
     over = f"speed-up over {' or '.join(references)} with the same workload and global batch"
     has_speedup = all(column.header != "speed-up" for column in dropped)
     lines.append("±: 95 % interval over rounds" + (f"; {over}" if has_speedup else ""))
+    hidden = [column.header for column in dropped if not column.is_axis]
+    if hidden:
+        lines.append(f"left out for want of width: {', '.join(hidden)}; results.csv has every column")
     flags = dict.fromkeys(flag for row in measured for flag in row.flags)
     if flags:
         with_rows = any(column.header == "flags" for column in dropped)

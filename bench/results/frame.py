@@ -14,7 +14,7 @@ import pandas as pd
 from bench import flags
 from bench.case import Case
 from bench.metrics import METRICS, step_seconds
-from bench.result import PHASES, STATUSES, CaseResult, Measurement, Plan
+from bench.result import PHASES, STATUSES, CaseResult, Measurement, Plan, Sitting
 from bench.results.speedup import speedups
 from bench.running import journal
 from bench.statistics import log_t_interval
@@ -61,6 +61,8 @@ class Run:
     plan: Plan
     results: Sequence[CaseResult]
     """In the order in which they were measured: several rounds a case, or none where the run was cut short."""
+    sittings: Sequence[Sitting] = ()
+    """What was spent besides, by the run and its continuations so far."""
 
     @functools.cached_property
     def cases(self) -> pd.DataFrame:
@@ -116,7 +118,7 @@ def load(path: Path) -> Run:
     """
     content = journal.read(path)
     directory = path if path.is_dir() else path.parent
-    return Run(directory=directory, plan=content.plan, results=content.results)
+    return Run(directory=directory, plan=content.plan, results=content.results, sittings=content.sittings)
 
 
 def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, object]:

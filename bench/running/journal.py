@@ -1,4 +1,4 @@
-"""The journal: a run's truth, one JSON line for the plan and one for every visit of a case."""
+"""The journal: a run's truth, one JSON line for the plan, one for every visit of a case, and one at the end."""
 
 import contextlib
 import dataclasses
@@ -10,9 +10,10 @@ from typing import Any
 
 from bench.errors import JournalError
 from bench.record import from_plain, to_plain
-from bench.result import SCHEMA_VERSION, CaseResult, Plan
+from bench.result import SCHEMA_VERSION, CaseResult, Plan, Sitting
 
 FILE_NAME = "results.jsonl"
+_KINDS: dict[str, type] = {"plan": Plan, "result": CaseResult, "sitting": Sitting}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Journal:
 
     plan: Plan
     results: tuple[CaseResult, ...]
+    sittings: tuple[Sitting, ...] = ()
 
 
 class JournalWriter:
@@ -51,6 +53,10 @@ class JournalWriter:
     def write_result(self, result: CaseResult) -> None:
         """Write one visit."""
         self._append({"kind": "result", **to_plain(result)})
+
+    def write_sitting(self, sitting: Sitting) -> None:
+        """Write what the run spent besides its visits."""
+        self._append({"kind": "sitting", "schema_version": SCHEMA_VERSION, **to_plain(sitting)})
 
     def close(self) -> None:
         """Close the file; what was written is safe already."""
@@ -91,13 +97,13 @@ def read(path: Path) -> Journal:
         plan = from_plain(Plan, lines[0])
     except (KeyError, TypeError) as error:
         raise JournalError(f"{path}:1: not a plan ({error.args[0]})") from None
-    results = []
+    records: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
     for number, line in enumerate(lines[1:], 2):
         try:
-            results.append(from_plain(CaseResult, line))
+            records[line["kind"]].append(from_plain(_KINDS[line["kind"]], line))
         except (KeyError, TypeError) as error:
-            raise JournalError(f"{path}:{number}: not a result ({error.args[0]})") from None
-    return Journal(plan=plan, results=tuple(results))
+            raise JournalError(f"{path}:{number}: not a {line['kind']} ({error.args[0]})") from None
+    return Journal(plan=plan, results=tuple(records["result"]), sittings=tuple(records["sitting"]))
 
 
 def drop_torn_line(path: Path) -> None:
@@ -114,7 +120,7 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
         raise JournalError(f"{path}:{number}: not JSON (not UTF-8 text)") from None
     except json.JSONDecodeError as error:
         raise JournalError(f"{path}:{number}: not JSON ({error.msg})") from None
-    if not isinstance(parsed, dict) or parsed.get("kind") not in ("plan", "result"):
+    if not isinstance(parsed, dict) or parsed.get("kind") not in _KINDS:
         raise JournalError(f"{path}:{number}: neither a plan nor a result")
     schema = parsed.get("schema_version")
     if schema != SCHEMA_VERSION:

@@ -10,6 +10,9 @@ from bench.result import Environment, Plan
 from bench.running import journal
 from bench.running.journal import Journal
 
+_OPTIONS = {"rounds": "--rounds", "target_ratio": "--target", "timeout_seconds": "--timeout"}
+"""Fields of the sampling plan that a person asks for; a budget may be added to."""
+
 
 def reopen(directory: Path) -> Journal:
     """
@@ -51,12 +54,13 @@ def _plan_differences(stored: Plan, asked: Plan) -> Iterator[tuple[str, Any, Any
     missing = [slug for case_id, slug in before.items() if case_id not in now]
     added = [slug for case_id, slug in now.items() if case_id not in before]
     if missing or added:
-        yield "the matrix", _shown(missing, "the same"), _shown(added, "without it")
+        yield "the matrix", _shown(missing, "without that"), _shown(added, "without that")
     if stored.seed != asked.seed:
         yield "--seed", stored.seed, asked.seed
-    # How many servers there are follows from the rounds, which are what a person asks for.
-    asked_sampling = dataclasses.replace(asked.sampling, num_servers=stored.sampling.num_servers)
-    yield from _differences(dataclasses.asdict(stored.sampling), dataclasses.asdict(asked_sampling))
+    before_sampling, now_sampling = dataclasses.asdict(stored.sampling), dataclasses.asdict(asked.sampling)
+    for field, option in _OPTIONS.items():
+        if before_sampling[field] != now_sampling[field]:
+            yield option, before_sampling[field], now_sampling[field]
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
