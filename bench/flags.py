@@ -124,8 +124,10 @@ def _is_implausible(measurement: Measurement) -> bool:
 
 def _is_diverged(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
     deviations = [deviation_ratio(found) for found in _measurements(results)]
-    tolerance = PRECISIONS[results[0].case.precision].tolerance_ratio if results else 0.0
-    return any(deviation is not None and deviation > tolerance for deviation in deviations)
+    precision = PRECISIONS.get(results[0].case.precision) if results else None
+    if precision is None:  # a newer version's, of which nothing is known here
+        return False
+    return any(deviation is not None and deviation > precision.tolerance_ratio for deviation in deviations)
 
 
 def _has_few_rounds(results: Sequence[CaseResult], sampling: SamplingPlan) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from bench import registry
 from bench.case import Case
+from bench.flags import raised_by
 from bench.measuring import arithmetic
 from bench.measuring.clock import ClockError, Event, EventClock, Window
 from bench.measuring.device import AcceleratorDevice
@@ -53,6 +54,29 @@ def greedy():
 
 def modest():
     return torch.nn.Linear(8, 4), make_batch, lambda model, inputs: model(inputs).square().mean()
+"""
+
+LOOKS = """
+import torch
+
+def make_batch(batch_size):
+    return torch.randn(batch_size, 8)
+
+def _looking(look):
+    def compute_loss(model, inputs):
+        loss = model(inputs).square().mean()
+        look(loss.detach())
+        return loss
+    return torch.nn.Linear(8, 4), make_batch, compute_loss
+
+def plain():
+    return _looking(lambda loss: None)
+
+def item():
+    return _looking(lambda loss: loss.item())
+
+def tolist():
+    return _looking(lambda loss: loss.reshape(1).tolist())
 """
 
 
@@ -207,6 +231,28 @@ def test_a_single_gpu_is_measured_in_every_precision(
     assert seen.peak_allocated_bytes is not None
     assert seen.peak_reserved_bytes is not None
     assert seen.parameters * 4 <= seen.peak_allocated_bytes <= seen.peak_reserved_bytes
+    assert seen.drain_seconds is not None
+    assert 0 <= seen.drain_seconds <= seen.window_seconds
+    assert seen.allocator_retries == 0
+    assert (seen.skipped_steps is None) == (precision != "amp_fp16")
+    assert "diverged" not in raised_by(result)
+    assert seen.counters is not None
+    assert (seen.counters.source, seen.counters.host_syncs) == ("dispatch", 0)
+    assert seen.counters.kernels is not None
+    assert seen.counters.kernels > 0
+    assert seen.counters.allocated_bytes is not None
+    assert seen.counters.allocated_bytes > 0
+
+
+@needs_gpu
+def test_one_item_is_one_host_synchronisation_and_one_tolist_too(
+    pool: Pool, make_case: Callable[..., Case], tmp_path: Path
+) -> None:
+    path = tmp_path / "looking.py"
+    path.write_text(LOOKS)
+    seen = [_visit(pool, make_case(workload=f"{path}:{name}", device="cuda")) for name in ("plain", "item", "tolist")]
+    counted = [result.measurement.counters for result in seen if result.measurement]
+    assert [found.host_syncs for found in counted if found] == [0, 1, 1]
 
 
 @needs_gpu

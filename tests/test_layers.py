@@ -19,6 +19,7 @@ LAYERS = (
     ("workloads", "strategies"),
     ("measuring",),
     ("running",),
+    ("selftest",),
     ("results",),
     ("reporting",),
     ("doctor",),

@@ -58,7 +58,12 @@ def test_more_throughput_is_better_and_everything_else_is_a_cost() -> None:
 
 def test_a_metric_s_name_says_its_unit() -> None:
     units = ("_seconds", "_bytes", "_per_second", "_ratio")
-    assert {name for name in METRICS if not name.endswith(units)} == {"parameters", "final_loss"}
+    counts = {name for name in METRICS if not name.endswith(units)} - {"final_loss"}
+    assert counts == {
+        *("parameters", "operators", "host_syncs", "optimizer_host_syncs", "kernels"),
+        *("graph_breaks", "recompiles", "collectives"),
+    }
+    assert all(METRICS[name].is_count for name in counts)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Intervals, checked by hand, by property and by simulation."""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -8,11 +9,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from bench.statistics import Interval, geometric_mean, log_t_interval, paired_ratio
+from bench.statistics import (
+    Interval,
+    equivalence_p_value,
+    exceeding_p_value,
+    geometric_mean,
+    holm,
+    log_median,
+    log_t_interval,
+    paired_ratio,
+    verdict_of,
+)
 
 POSITIVE = st.floats(min_value=1e-9, max_value=1e9)
 VALUES = st.lists(POSITIVE, min_size=2, max_size=20)
+RATIOS = st.lists(st.floats(0.5, 2.0), min_size=2, max_size=20)
+P_VALUES = st.lists(st.floats(0.0, 1.0), max_size=20)
 
 
 def test_the_interval_of_two_values_is_what_the_t_table_says() -> None:
@@ -154,3 +168,171 @@ def test_importing_the_module_does_not_import_scipy_or_numpy() -> None:
     code = "import sys, bench.statistics, bench.metrics; print({'scipy', 'numpy', 'torch'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "within"),
+    [(0.98, 1.02, True), (0.99, 1.01, True), (0.979, 1.0, False), (1.0, 1.021, False), (0.9, 1.1, False)],
+)
+def test_an_interval_lies_within_a_margin_that_holds_both_its_ends(low: float, high: float, within: bool) -> None:
+    assert Interval(value=1.0, low=low, high=high).lies_within(1.0, 0.02) is within
+
+
+def test_an_interval_without_bounds_lies_within_nothing() -> None:
+    assert not Interval(value=1.0).lies_within(1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "verdict"),
+    [
+        (1.021, 1.05, 1.08, "slower"),
+        (0.92, 0.95, 0.979, "faster"),
+        (0.985, 1.0, 1.015, "same"),
+        (0.98, 0.99, 0.999, "same"),  # surely a change, and surely one that does not matter
+        (1.019, 1.05, 1.08, "inconclusive"),
+        (0.97, 1.0, 1.01, "inconclusive"),
+        (0.5, 1.0, 2.0, "inconclusive"),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side_of_the_margin(
+    low: float, value: float, high: float, verdict: str
+) -> None:
+    assert verdict_of(Interval(value=value, low=low, high=high)) == verdict
+
+
+def test_one_pair_is_inconclusive_whatever_it_says() -> None:
+    assert verdict_of(paired_ratio([9.0], [1.0])) == "inconclusive"
+
+
+@given(RATIOS)
+def test_the_other_side_s_verdict_is_the_opposite(ratios: list[float]) -> None:
+    there = log_t_interval(ratios)
+    assert there.low is not None
+    assert there.high is not None
+    # Between 1 / 1.02 and 0.98 the margin is not the same from both sides, which is not what this is about.
+    edges = (1.02, 1 / 1.02, 0.98, 1 / 0.98)
+    clear = all(abs(bound / edge - 1) > 0.0005 for bound in (there.low, there.high) for edge in edges)
+    opposite = {"faster": "slower", "slower": "faster", "same": "same", "inconclusive": "inconclusive"}
+    back = verdict_of(log_t_interval([1 / ratio for ratio in ratios]))
+    assert not clear or back == opposite[verdict_of(there)]
+
+
+def test_the_chance_that_one_and_four_exceed_one_is_that_of_t_one() -> None:
+    # Logs 0 and 2 ln 2: mean ln 2, error ln 2, so t = 1; with 1 degree of freedom 1/2 - atan(1) / pi = 1/4.
+    assert exceeding_p_value([1.0, 4.0], 1.0) == pytest.approx(0.25)
+    # From the bound 2 the mean is not away at all; from the bound 4 it is as far below it.
+    assert exceeding_p_value([1.0, 4.0], 2.0) == pytest.approx(0.5)
+    assert exceeding_p_value([1.0, 4.0], 4.0) == pytest.approx(0.75)
+
+
+def test_the_chance_of_three_ratios_is_what_the_formula_for_two_degrees_of_freedom_says() -> None:
+    # Logs 0.1, 0.2, 0.3: mean 0.2, error 0.1 / sqrt(3), t = 2 sqrt(3); 1/2 - t / (2 sqrt(2 + t^2)) = 0.0371.
+    ratios = [math.exp(log) for log in (0.1, 0.2, 0.3)]
+    t = 2 * math.sqrt(3)
+    assert exceeding_p_value(ratios, 1.0) == pytest.approx(0.5 - t / (2 * math.sqrt(2 + t * t)))
+    assert exceeding_p_value(ratios, 1.0) == pytest.approx(0.0371, abs=5e-5)
+
+
+def test_one_ratio_alone_proves_nothing() -> None:
+    assert exceeding_p_value([50.0], 1.02) == 1.0
+    assert equivalence_p_value([1.0]) == 1.0
+
+
+def test_ratios_without_any_spread_are_past_the_bound_or_are_not() -> None:
+    assert exceeding_p_value([2.0, 2.0, 2.0], 1.5) == 0.0
+    assert exceeding_p_value([2.0, 2.0, 2.0], 2.0) == 1.0
+    assert equivalence_p_value([1.0, 1.0, 1.0]) == 0.0
+
+
+@pytest.mark.parametrize("ratios", [[], [1.0, 0.0], [1.0, math.nan]])
+def test_ratios_without_a_logarithm_are_refused(ratios: list[float]) -> None:
+    with pytest.raises(ValueError, match="interval"):
+        exceeding_p_value(ratios, 1.0)
+
+
+def test_the_equivalence_of_two_ratios_at_the_margin_is_a_quarter() -> None:
+    # Logs -ln 1.02 and ln 1.02: mean 0, error ln 1.02. Against the upper bound t = ln 1.02 / ln 1.02 = 1, which is 1/4
+    # as above; against the lower one t = -ln 0.98 / ln 1.02 = 1.0202, which is less. The larger p-value counts.
+    assert equivalence_p_value([1 / 1.02, 1.02]) == pytest.approx(0.25)
+
+
+@given(RATIOS, st.sampled_from([0.01, 0.02, 0.1]))
+def test_equivalence_is_the_worse_of_two_one_sided_t_tests(ratios: list[float], margin: float) -> None:
+    logs = np.log(ratios)
+    if np.std(logs) < 1e-6:  # scipy's cancellation, not ours, decides there
+        return
+    below = stats.ttest_1samp(logs, math.log(1 - margin), alternative="greater").pvalue
+    above = stats.ttest_1samp(logs, math.log(1 + margin), alternative="less").pvalue
+    assert equivalence_p_value(ratios, margin) == pytest.approx(max(below, above), rel=1e-6, abs=1e-12)
+
+
+@given(RATIOS)
+def test_a_wider_margin_makes_equivalence_easier_and_a_higher_bound_makes_exceeding_harder(
+    ratios: list[float],
+) -> None:
+    equivalences = [equivalence_p_value(ratios, margin) for margin in (0.01, 0.02, 0.05, 0.2)]
+    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(equivalences))
+    exceedings = [exceeding_p_value(ratios, bound) for bound in (0.9, 1.0, 1.02, 1.5)]
+    assert all(earlier <= later + 1e-12 for earlier, later in itertools.pairwise(exceedings))
+
+
+@given(RATIOS)
+def test_what_is_equivalent_at_2_5_percent_each_side_has_its_interval_inside_the_margin(ratios: list[float]) -> None:
+    # Two one-sided tests at 2.5 % and the 95 % interval are the same statement.
+    p_value = equivalence_p_value(ratios)
+    if abs(p_value - 0.025) > 1e-9 and len(set(ratios)) > 1:
+        assert (p_value < 0.025) == log_t_interval(ratios).lies_within(1.0, 0.02)
+
+
+def test_holm_rejects_what_the_textbook_rejects() -> None:
+    # Sorted: 0.005 <= 0.05 / 4, 0.01 <= 0.05 / 3, but 0.03 > 0.05 / 2, and there it stops: 0.04 <= 0.05 is not asked.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == [True, False, False, True]
+
+
+def test_holm_of_nothing_rejects_nothing_and_of_one_hypothesis_is_a_plain_test() -> None:
+    assert holm([]) == []
+    assert (holm([0.05]), holm([0.051])) == ([True], [False])
+
+
+@given(P_VALUES, st.floats(0.001, 0.2))
+def test_holm_lies_between_bonferroni_and_a_plain_test(p_values: list[float], alpha: float) -> None:
+    for rejected, p_value in zip(holm(p_values, alpha), p_values, strict=True):
+        assert not rejected or p_value <= alpha
+        assert rejected or p_value > alpha / len(p_values)
+
+
+@given(P_VALUES.filter(bool), st.floats(0.001, 0.2))
+def test_for_the_smallest_p_value_holm_is_bonferroni(p_values: list[float], alpha: float) -> None:
+    smallest = p_values.index(min(p_values))
+    assert holm(p_values, alpha)[smallest] == (p_values[smallest] <= alpha / len(p_values))
+
+
+@given(P_VALUES)
+def test_holm_never_rejects_a_hypothesis_and_keeps_one_with_a_smaller_p_value(p_values: list[float]) -> None:
+    answers = list(zip(p_values, holm(p_values), strict=True))
+    kept = [p_value for p_value, rejected in answers if not rejected]
+    assert all(not rejected or p_value <= min(kept, default=1.0) for p_value, rejected in answers)
+
+
+@given(P_VALUES.filter(bool), st.integers(0, 19), st.floats(0.0, 1.0))
+def test_a_smaller_p_value_never_costs_a_rejection(p_values: list[float], index: int, factor: float) -> None:
+    smaller = list(p_values)
+    smaller[index % len(smaller)] *= factor
+    assert all(after or not before for before, after in zip(holm(p_values), holm(smaller), strict=True))
+
+
+def test_the_log_median_is_the_middle_logarithm_and_a_slow_step_does_not_move_it() -> None:
+    assert log_median([1.0, math.e, math.e**5]) == pytest.approx(1.0)
+    assert log_median([1.0, math.e, math.e**50]) == pytest.approx(1.0)
+    assert log_median([1.0, math.e]) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, 0.0], [math.inf]])
+def test_a_log_median_that_does_not_exist_is_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="interval"):
+        log_median(values)
+
+
+@given(VALUES)
+def test_the_log_median_lies_between_the_smallest_and_the_largest(values: list[float]) -> None:
+    assert math.log(min(values)) <= log_median(values) <= math.log(max(values))

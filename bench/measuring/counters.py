@@ -67,14 +67,14 @@ def count(
     )
 
 
-def profiled(step: TrainingStep, device: Device) -> list[trace.Event]:
+def profiled(step: TrainingStep, device: Device, *, all_threads: bool = False) -> list[trace.Event]:
     """Run *step* once under the profiler, with a mark where its optimizer begins."""
 
     def run() -> None:
         step.run(_once_before_optimizer(step, _mark))
         device.synchronize()
 
-    return trace.trace_of(run, with_kernels=device.torch_devices[0].type == "cuda")
+    return trace.trace_of(run, with_kernels=device.torch_devices[0].type == "cuda", all_threads=all_threads)
 
 
 class _CountingMode(TorchDispatchMode):
@@ -111,6 +111,8 @@ class _CountingMode(TorchDispatchMode):
         if name == "aten::_to_copy":
             return bool(args[0].device.type == self._device_type and out.device.type == "cpu")
         if name == "aten::copy_":
+            if any(args[2:]):  # non_blocking, which arrives by position however it was written
+                return False
             return bool(args[1].device.type == self._device_type and args[0].device.type == "cpu")
         return False
 

@@ -14,6 +14,7 @@ from bench.measuring.placement import map_tensors
 from bench.measuring.ranks import Ranks
 from bench.precisions import PRECISIONS
 from bench.strategies._base import Strategy
+from bench.workload import Workload
 
 Gradients = list[torch.Tensor]
 
@@ -35,10 +36,10 @@ def deviation_of(case: Case, built: Built, strategy: Strategy, ranks: Ranks) -> 
     strategy splits the batch, the reference averages over the same parts, since a BatchNorm sees them apart. The
     model is left with other parameters, so nothing may be timed afterwards.
     """
-    _restore(case, built)
+    fresh = _restore(case, built)
     precision = PRECISIONS[case.precision]
     arithmetic.set_tf32(PRECISIONS["fp32"])
-    reference = _reference(case, built, strategy.num_shards(case), ranks)
+    reference = _reference(case, built, fresh, strategy.num_shards(case), ranks)
     arithmetic.set_tf32(precision)
     loss, gradients = _as_trained(case, built, ranks)
     reference_loss, reference_gradients = reference
@@ -48,20 +49,27 @@ def deviation_of(case: Case, built: Built, strategy: Strategy, ranks: Ranks) -> 
     )
 
 
-def _restore(case: Case, built: Built) -> None:
-    """Give the model the parameters and buffers that it had before training: the workload is built once more."""
+def _restore(case: Case, built: Built) -> Workload:
+    """
+    Give the model the parameters and buffers that it had before training, from the workload built once more.
+
+    Returns the other workload: its model has met no strategy, which may have changed the case's own in place.
+    """
     building.seed(case.seed, built.step.device)
-    built.workload.model.load_state_dict(load_workload(case.workload).model.state_dict())
+    fresh = load_workload(case.workload)
+    built.workload.model.load_state_dict(fresh.model.state_dict())
+    fresh.model.to(built.step.device).train()
+    return fresh
 
 
-def _reference(case: Case, built: Built, num_shards: int, ranks: Ranks) -> tuple[float, Gradients]:
-    parameters = _trained(built)
+def _reference(case: Case, built: Built, fresh: Workload, num_shards: int, ranks: Ranks) -> tuple[float, Gradients]:
+    parameters = _trained(fresh)
     total_loss = 0.0
     totals = [torch.zeros_like(parameter) for parameter in parameters]
     batch = map_tensors(lambda tensor: tensor.to(built.step.device), built.step.batch)
     for shard in range(num_shards):
         building.seed(case.seed, built.step.device)
-        loss = built.workload.compute_loss(built.workload.model, _shard(batch, shard, num_shards))
+        loss = fresh.compute_loss(fresh.model, _shard(batch, shard, num_shards))
         # Not backward(): that would fill the parameters' own gradients and wake DDP's hooks on them.
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         for total, gradient in zip(totals, found, strict=True):
@@ -83,7 +91,7 @@ def _as_trained(case: Case, built: Built, ranks: Ranks) -> tuple[float, Gradient
     scale = step.scaler.get_scale()
     gradients = [
         torch.zeros_like(parameter) if parameter.grad is None else parameter.grad / scale
-        for parameter in _trained(built)
+        for parameter in _trained(built.workload)
     ]
     step.optimizer.zero_grad(set_to_none=True)
     return ranks.average(float(loss.detach())), gradients
@@ -95,8 +103,8 @@ def _averaged(loss: float, gradients: Gradients, ranks: Ranks) -> tuple[float, G
     return ranks.average(loss), gradients
 
 
-def _trained(built: Built) -> list[torch.nn.Parameter]:
-    return [parameter for parameter in built.workload.model.parameters() if parameter.requires_grad]
+def _trained(workload: Workload) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in workload.model.parameters() if parameter.requires_grad]
 
 
 def _shard(batch: Any, shard: int, num_shards: int) -> Any:

@@ -54,7 +54,7 @@ def _attempt(what: str, look: Callable[[Worker], Fields], worker: Worker) -> tup
 
 def _counted(worker: Worker) -> Fields:
     step, device, strategy = worker.built.step, worker.device, worker.strategy
-    events = counters.profiled(step, device)
+    events = counters.profiled(step, device, all_threads=strategy.threaded)
     found: Fields = {} if device.is_accelerator else _cpu_memory(worker, events)
     found["counters"] = counters.count(step, device, events, is_visible_to_dispatch=not strategy.threaded)
     return found

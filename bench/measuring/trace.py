@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch._C._profiler import _ExperimentalConfig
 from torch.profiler import ProfilerActivity, profile
 
 Event = dict[str, Any]
@@ -14,16 +15,19 @@ _CPU = 0
 """`c10::DeviceType::CPU`, as an allocation's event names it."""
 
 
-def trace_of(run: Callable[[], None], *, with_kernels: bool = False) -> list[Event]:
+def trace_of(run: Callable[[], None], *, with_kernels: bool = False, all_threads: bool = False) -> list[Event]:
     """
     Return the profiler's events of *run*, in its trace's form: name, category, time, arguments.
 
     Args:
         run: Must have ended on the device too when it returns, or what runs later is missing.
         with_kernels: Whether to watch a CUDA device as well.
+        all_threads: Whether to watch Python's other threads as well, which the profiler otherwise does not see.
     """
+    # Only where it is wanted: an argument that is not public, and that another torch may lack.
+    options = _ExperimentalConfig(profile_all_threads=True) if all_threads else None
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if with_kernels else [ProfilerActivity.CPU]
-    with profile(activities=activities, profile_memory=True) as recorded:
+    with profile(activities=activities, profile_memory=True, experimental_config=options) as recorded:
         run()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "trace.json"

@@ -117,6 +117,8 @@ def test_a_worker_that_ends_well_leaves_its_measurement(ends: dict[str, End]) ->
     assert end.answer.measurement.window_steps >= 15
     assert end.answer.measurement.start_seconds > 0
     assert end.answer.measurement.peak_allocated_bytes is not None
+    assert end.answer.measurement.counters is not None
+    assert end.answer.measurement.loss_deviation_ratio == 0
 
 
 def test_all_that_a_worker_prints_goes_to_its_log(ends: dict[str, End]) -> None:

@@ -1,5 +1,6 @@
 """The worker, in this process, on workloads so small that a step takes microseconds."""
 
+import dataclasses
 import gc
 import math
 import time
@@ -12,7 +13,9 @@ import torch
 from torch import nn
 
 from bench.case import Case
+from bench.measuring import extras, incidents
 from bench.measuring.clock import Window
+from bench.measuring.incidents import State
 from bench.measuring.ranks import Ranks
 from bench.measuring.training_step import StepError
 from bench.measuring.warm_up import CPU_PLAN, warm_up
@@ -57,6 +60,14 @@ def raises():
 def slow():
     def loss(model, batch):
         time.sleep(0.05)
+        return compute_loss(model, batch)
+    return torch.nn.Linear(8, 4), make_batch, loss
+
+def busy():
+    def loss(model, batch):
+        end = time.process_time() + 0.002
+        while time.process_time() < end:
+            pass
         return compute_loss(model, batch)
     return torch.nn.Linear(8, 4), make_batch, loss
 
@@ -110,7 +121,7 @@ def make(tmp_path: Path, make_case: Callable[..., Case], monkeypatch: pytest.Mon
 def _measured(worker: Worker, *, with_extras: bool = False) -> Measurement:
     now_ns = time.monotonic_ns()
     seen = measure(worker, ordered_at_ns=now_ns, start_seconds=0.02, deadline_seconds=FOREVER)
-    return worker.with_cpu_memory(seen) if with_extras else seen
+    return extras.with_extras(worker, seen, FOREVER) if with_extras else seen
 
 
 @pytest.mark.parametrize("precision", ["fp32", "amp_bf16", "amp_fp16"])
@@ -149,7 +160,7 @@ def test_the_first_loss_is_that_of_the_untrained_model(make: Make) -> None:
     worker, fresh = make(), make()
     worker.prepare()
     fresh._build()
-    loss = fresh.workload.compute_loss(fresh.workload.model, fresh.step.batch)
+    loss = fresh.built.workload.compute_loss(fresh.built.workload.model, fresh.step.batch)
     assert worker.first_loss == pytest.approx(loss.item(), rel=1e-6)
 
 
@@ -178,14 +189,18 @@ def test_the_wall_runs_from_the_first_rank_that_leaves_the_barrier_to_the_last_t
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = make()
+    worker.prepare()
     second = 1_000_000_000
 
     def gather(ranks: Ranks, values: Sequence[int]) -> list[list[int]]:
-        return [list(values), [1 * second, 12 * second], [2 * second, 3 * second]]
+        return [list(values), [1 * second, 12 * second, *values[2:]], [2 * second, 3 * second, *values[2:]]]
 
     monkeypatch.setattr(Ranks, "gather", gather)
     window = Window(start_ns=4 * second, end_ns=9 * second, interval_seconds=())
-    assert worker._wall_of(window) == (11.0, (5.0, 11.0, 1.0))
+    monkeypatch.setattr(worker.clock, "end", lambda: window)
+    block = worker.run_block(1)
+    assert block.wall_seconds == 11.0
+    assert block.rank_seconds == (5.0, 11.0, 1.0)
 
 
 @pytest.mark.parametrize("function", ["nan", "diverges"])
@@ -214,7 +229,7 @@ def test_precisions_start_from_the_same_parameters_and_batch(make: Make) -> None
     full, half = make(precision="fp32"), make(precision="amp_bf16")
     full._build()
     half._build()
-    for one, same in zip(full.workload.model.parameters(), half.workload.model.parameters(), strict=True):
+    for one, same in zip(full.built.workload.model.parameters(), half.built.workload.model.parameters(), strict=True):
         assert torch.equal(one, same)
     assert torch.equal(full.step.batch[0], half.step.batch[0])
 
@@ -245,7 +260,7 @@ def test_the_usual_optimizer_is_fused_adamw(make: Make) -> None:
 def test_the_model_trains_and_frozen_parameters_are_counted_but_not_optimized(make: Make) -> None:
     worker = make("frozen")
     worker._build()
-    assert worker.workload.model.training
+    assert worker.built.workload.model.training
     optimized = sum(parameter.numel() for group in worker.step.optimizer.param_groups for parameter in group["params"])
     assert optimized == PARAMETERS
     assert _measured(worker).parameters == 8 * 8 + 8 + PARAMETERS
@@ -262,19 +277,23 @@ def test_memory_is_asked_for_or_empty_and_never_zero(make: Make) -> None:
     assert state + gradients_and_output <= with_extras.peak_allocated_bytes <= state + 4 * gradients_and_output
 
 
-def test_the_step_for_memory_leaves_the_final_loss_alone(make: Make) -> None:
+def test_the_extra_steps_leave_the_final_loss_alone(make: Make) -> None:
     worker = make()
     worker.prepare()
     block = worker.run_block(3)
     loss = worker._check_loss()
-    assert worker.with_cpu_memory(worker.finish(block, start_seconds=0.0)).final_loss == loss
+    assert extras.with_extras(worker, worker.finish(block, start_seconds=0.0), FOREVER).final_loss == loss
 
 
 def test_the_largest_peak_of_all_ranks_counts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = make()
     worker.prepare()
     block = worker.run_block(1)
-    monkeypatch.setattr(Ranks, "gather", lambda ranks, values: [[5, -1, 70], [9, -1, 30]])
+
+    def gather(ranks: Ranks, values: Sequence[int]) -> list[list[int]]:
+        return [[5, -1, 70], [9, -1, 30]] if len(values) == 3 else [list(values)]
+
+    monkeypatch.setattr(Ranks, "gather", gather)
     seen = worker.finish(block, start_seconds=0.0)
     assert (seen.peak_allocated_bytes, seen.peak_reserved_bytes, seen.process_peak_bytes) == (9, None, 70)
 
@@ -312,18 +331,59 @@ def test_every_block_begins_at_the_common_barrier(make: Make, monkeypatch: pytes
     assert calls == ["barrier", "begin"]
 
 
-def test_warm_up_watches_the_scale_and_the_allocator(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = make(precision="amp_fp16")
-    worker._build()
-    monkeypatch.setattr(worker.device, "allocator_state", lambda: (7, 8))
-    assert worker._evidence() == [65536.0, 7, 8]
+def test_that_no_other_process_is_on_a_device_is_known_and_not_empty(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = make()
+    worker.prepare()
+    block = worker.run_block(1)
+    monkeypatch.setattr(worker.driver, "foreign_processes", lambda: 0)
+    assert worker.finish(block, start_seconds=0.0).foreign_processes == 0
+    monkeypatch.setattr(worker.driver, "foreign_processes", lambda: None)
+    assert worker.finish(block, start_seconds=0.0).foreign_processes is None
+
+
+def test_a_block_says_how_the_processor_treated_it(make: Make) -> None:
+    seen = _measured(make("busy"))
+    assert seen.usage is not None
+    assert seen.usage.cpu_seconds > 0
+    assert seen.usage.involuntary_switches >= 0
+
+
+def test_nothing_is_left_to_drain_on_the_cpu_and_no_scaler_skips_there(make: Make) -> None:
+    seen = _measured(make())
+    assert (seen.drain_seconds, seen.skipped_steps, seen.allocator_retries) == (None, None, None)
+    assert (seen.window_compilations, seen.foreign_processes) == (0, None)
+
+
+@pytest.mark.parametrize("change", [{"scale": 2.0}, {"allocator": (7, 9)}, {"compilations": 1}, {"retries": 1}])
+def test_a_block_in_which_anything_changes_is_not_settled(
+    make: Make, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    worker = make()
+    worker.prepare()
+    calm = State(scale=1.0, allocator=(7, 8), retries=0, compilations=0)
+    _look(monkeypatch, [calm, calm, calm, dataclasses.replace(calm, **change)])
+    assert worker.run_block(1).is_settled
+    assert not worker.run_block(1).is_settled
+
+
+def _look(monkeypatch: pytest.MonkeyPatch, states: Sequence[State]) -> Iterator[State]:
+    """Let the worker see *states*, one after the other, before and after each block."""
+    left = iter(states)
+    monkeypatch.setattr(incidents, "look", lambda step, device: next(left))
+    return left
+
+
+def _scales(*scales: float) -> list[State]:
+    return [State(scale=scale, allocator=(), retries=None, compilations=0) for scale in scales]
 
 
 def test_fp16_is_not_warm_while_its_scale_still_falls(make: Make) -> None:
     worker = make(precision="amp_fp16")
     worker._build()
     falls = iter([True] * 12)
-    layer = worker.workload.model
+    layer = worker.built.workload.model
     assert isinstance(layer, nn.Linear)
     layer.weight.register_hook(lambda gradient: gradient * (math.inf if next(falls, False) else 1.0))
     warm_up(CPU_PLAN, worker._warm_up_block, worker.ranks.agree)
@@ -333,16 +393,15 @@ def test_fp16_is_not_warm_while_its_scale_still_falls(make: Make) -> None:
 
 def test_a_window_in_which_the_scale_changes_is_run_once_more(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = make()
-    scales = iter([*[1.0] * 6, 1.0, 2.0, 2.0, 2.0])  # before and after: three blocks of warm-up, a window, another
-    monkeypatch.setattr(worker, "_evidence", lambda: [next(scales)])
+    # Before and after: three blocks of warm-up, a window, another.
+    left = _look(monkeypatch, _scales(*[1.0] * 6, 1.0, 2.0, 2.0, 2.0))
     assert _measured(worker).notes == ()
-    assert next(scales, None) is None
+    assert next(left, None) is None
 
 
 def test_a_window_that_never_settles_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = make()
-    scales = iter([*[1.0] * 6, *(float(scale) for scale in range(4))])
-    monkeypatch.setattr(worker, "_evidence", lambda: [next(scales)])
+    _look(monkeypatch, _scales(*[1.0] * 6, 0.0, 1.0, 2.0, 3.0))
     assert _measured(worker).notes == (UNSETTLED_NOTE,)
 
 

@@ -72,7 +72,7 @@ def execute(options):
 
 PRECISION = """
 
-PRECISIONS["fp32_again"] = Precision(name="fp32_again", summary="32-bit once more")
+PRECISIONS["fp32_again"] = Precision(name="fp32_again", summary="32-bit once more", tolerance_ratio=0.001)
 """
 
 NEW_FILES = {

@@ -1,5 +1,6 @@
 """The table on the terminal."""
 
+import dataclasses
 import io
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from bench.case import Case
+from bench.flags import FLAGS
 from bench.reporting._console import print_results
 from bench.result import CaseResult
 from bench.results.frame import Run
@@ -116,9 +118,20 @@ def test_flags_have_a_column_and_a_legend(
     run = make_run(make_rounds(make_case(), [0.1]))
     wide, narrow = printed(run), printed(run, 40)
     assert words(wide[1])[-1] == "few_rounds"
-    assert wide[-1] == "flags: few_rounds = too few rounds for an interval that holds"
+    explained = f"few_rounds: {FLAGS['few_rounds'].meaning}; {FLAGS['few_rounds'].cure}"
+    assert wide[-1] == explained
     assert "flags" not in narrow[0]
-    assert " ".join(narrow[-2:]) == "flags: few_rounds = too few rounds for an interval that holds (all rows)"
+    assert " ".join(narrow).endswith(f" {explained} (all rows)")
+
+
+def test_every_flag_that_the_table_knows_is_explained_in_a_line_of_its_own_and_others_are_named(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
+) -> None:
+    results = make_rounds(make_case(), [0.1], skipped_steps=2, allocator_retries=1)
+    lines = printed(make_run([dataclasses.replace(result, flags=("from_the_future",)) for result in results]))
+    known = [f"{name}: {FLAGS[name].meaning}; {FLAGS[name].cure}" for name in ("allocator_retry", "skipped_steps")]
+    assert lines[-4:-2] == known
+    assert lines[-1] == "from_the_future"
 
 
 def test_a_run_without_a_measurement_says_so(make_case: Callable[..., Case], make_run: Callable[..., Run]) -> None:

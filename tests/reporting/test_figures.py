@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from bench.case import Case
+from bench.flags import FLAGS
 from bench.reporting import memory, phases, throughput
 from bench.result import CaseResult
 from bench.results.frame import Run
@@ -157,7 +158,7 @@ def test_flags_stand_behind_the_bar_and_are_explained(
     (result,) = make_rounds(make_case(), [0.005])
     found = texts(throughput.figure(make_run([dataclasses.replace(result, flags=("contended", "odd"))])))
     assert "12,800   reference   contended odd" in found
-    assert "contended: other programs used the processor" in found
+    assert f"contended: {FLAGS['contended'].meaning}" in found
 
 
 def test_flags_and_rounds_are_about_time_and_say_nothing_about_memory(

@@ -11,7 +11,7 @@ import pytest
 
 from bench.case import Case
 from bench.metrics import METRICS, Metric
-from bench.result import CaseResult, Failure, Measurement, SamplingPlan, Status
+from bench.result import CaseResult, Counters, Failure, Measurement, SamplingPlan, Status, Usage
 from bench.results.frame import COLUMNS, NOT_REACHED, Run, load
 from bench.running.journal import FILE_NAME, JournalWriter
 
@@ -25,7 +25,9 @@ num_devices, num_nodes, status, reason, rounds, samples, step_seconds, step_seco
 forward_seconds, backward_seconds, optimizer_seconds, h2d_seconds, first_step_seconds, compile_seconds,
 throughput_samples_per_second, throughput_items_per_second, item, peak_allocated_bytes, peak_reserved_bytes,
 memory_source, process_peak_bytes, speedup, speedup_low, speedup_high, reference_case_id, step_flops,
-flops_per_second, mfu_ratio, parameters, final_loss, flags, num_threads, clock, notes
+flops_per_second, mfu_ratio, parameters, final_loss, flags, deviation_ratio, operators, host_syncs,
+optimizer_host_syncs, allocated_bytes, kernels, graph_breaks, recompiles, collectives, collective_bytes,
+counters_source, num_threads, clock, notes
 """
 
 
@@ -122,14 +124,27 @@ def test_a_case_that_an_interrupted_run_did_not_reach_is_skipped(
 
 
 def test_flags_are_the_union_over_rounds_and_few_rounds_comes_with_too_few(
+    make_case: MakeCase, make_measurement: Callable[..., Measurement], make_run: MakeRun
+) -> None:
+    case = make_case()
+    crowded = Usage(cpu_seconds=1.0, involuntary_switches=0, run_delay_seconds=1.0)
+    measured = [
+        make_measurement(usage=crowded),
+        make_measurement(),
+        make_measurement(usage=crowded, foreign_processes=1),
+    ]
+    results = [CaseResult(case=case, round=i, status="ok", measurement=found) for i, found in enumerate(measured)]
+    assert row(make_run(results), case)["flags"] == "contended foreign_process few_rounds"
+    assert row(make_run(results, sampling=SamplingPlan(min_rounds=3)), case)["flags"] == "contended foreign_process"
+
+
+def test_a_flag_that_a_visit_brought_along_stays(
     make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun
 ) -> None:
     case = make_case()
-    results = make_rounds(case, [0.1, 0.1, 0.1])
-    results[0] = dataclasses.replace(results[0], flags=("contended",))
-    results[2] = dataclasses.replace(results[2], flags=("unsteady", "contended"))
-    assert row(make_run(results), case)["flags"] == "contended unsteady few_rounds"
-    assert row(make_run(results, sampling=SamplingPlan(min_rounds=3)), case)["flags"] == "contended unsteady"
+    results = make_rounds(case, [0.1, 0.1])
+    results[1] = dataclasses.replace(results[1], flags=("teardown_abort", "from_a_newer_version"))
+    assert row(make_run(results), case)["flags"] == "teardown_abort few_rounds from_a_newer_version"
 
 
 def test_a_failed_row_is_not_said_to_have_few_rounds(make_case: MakeCase, make_run: MakeRun) -> None:
@@ -185,6 +200,32 @@ def test_without_a_common_round_there_is_no_speedup(
     reference, other = make_case(), make_case(device="cuda")
     later = [dataclasses.replace(result, round=5) for result in make_rounds(other, [0.1])]
     assert math.isnan(row(make_run([*make_rounds(reference, [0.1]), *later]), other)["speedup"])
+
+
+def test_counters_and_deviation_are_those_of_the_round_that_looked_and_stay_whole_numbers(
+    make_case: MakeCase, make_measurement: Callable[..., Measurement], make_run: MakeRun
+) -> None:
+    case = make_case()
+    looked = make_measurement(
+        counters=Counters(source="dispatch", operators=61, host_syncs=0, allocated_bytes=2**53 + 1),
+        loss_deviation_ratio=1e-7,
+        gradient_norm_deviation_ratio=3e-7,
+    )
+    measured = [looked, make_measurement(), make_measurement()]
+    results = [CaseResult(case=case, round=i, status="ok", measurement=found) for i, found in enumerate(measured)]
+    cases = make_run(results).cases
+    found = cases.iloc[0]
+    assert (found["operators"], found["host_syncs"], found["allocated_bytes"]) == (61, 0, 2**53 + 1)
+    assert (found["deviation_ratio"], found["counters_source"]) == (3e-7, "dispatch")
+    unknown = ["optimizer_host_syncs", "kernels", "graph_breaks", "recompiles", "collectives", "collective_bytes"]
+    assert cases[unknown].isna().all(axis=None)
+
+
+def test_where_nobody_counted_counters_are_empty_and_not_zero(
+    make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun
+) -> None:
+    cases = make_run(make_rounds(make_case(), [0.1])).cases
+    assert cases[["operators", "host_syncs", "counters_source", "deviation_ratio"]].isna().all(axis=None)
 
 
 def test_notes_are_said_once(make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun) -> None:

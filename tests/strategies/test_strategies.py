@@ -93,11 +93,11 @@ def _train_as_ranks(rank: int, folder: str) -> None:
         rendezvous = Path(folder) / f"rendezvous-{name}"
         worker = Worker(case, rank=rank, rendezvous=rendezvous, deadline_seconds=DEADLINE_SECONDS)
         worker._build()
-        _freeze_statistics(worker.workload.model)
-        before = _copy_of_parameters(worker.workload.model)
+        _freeze_statistics(worker.built.workload.model)
+        before = _copy_of_parameters(worker.built.workload.model)
         for _ in range(NUM_STEPS):
             worker.step.run(lambda: None)
-        after = _copy_of_parameters(worker.workload.model)
+        after = _copy_of_parameters(worker.built.workload.model)
         torch.save({"before": before, "after": after}, Path(folder) / f"{name}-{rank}.pt")
         worker.ranks.leave()
         workers.append(worker)

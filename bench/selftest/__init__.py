@@ -1,0 +1,1 @@
+"""The instrument measures itself: one check a file, found by its name."""

@@ -1,0 +1,74 @@
+"""
+Two ways to train the same model take turns in one process; on the worker's side.
+
+The turns are short, so that both sides see the same machine: beside another busy program the interval was ±1.4 % after
+13 s of turns of 10 steps, and ±4 to 5 % with turns of 60.
+Method.md wants blocks of 100 ms because OpenMP's threads spin after their turn; with one thread there are none.
+"""
+
+import random
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from bench.case import Case
+from bench.measuring.worker import Worker
+
+CASE = Case(workload="mlp:small", device="cpu", strategy="single", precision="fp32", batch_size=64)
+TURNS = 4
+"""Of each side in a pair: with STEPS about 70 ms a side, and 32 steps to take a median of."""
+STEPS = 10
+STEPS_TO_DROP = 2
+"""Of each turn, which pay for the change: in a harness's turn the first took 8 % longer, the second 3 to 5 %."""
+DEADLINE_SECONDS = 30.0
+"""Only a process group would use it."""
+
+Train = Callable[[int], list[float]]
+"""Trains that many steps and returns the seconds of each."""
+
+
+def prepared() -> Worker:
+    """Return a worker, built and warm, of one thread: a second one waits for the first where cores are shared."""
+    torch.set_num_threads(1)
+    worker = Worker(CASE, rank=0, rendezvous=Path("none"), deadline_seconds=DEADLINE_SECONDS)
+    worker.prepare()
+    return worker
+
+
+def two_prepared() -> list[Worker]:
+    """Return two in random order: who is created first has other memory, which alone made 0.54 % (method.md)."""
+    workers = [prepared(), prepared()]
+    random.shuffle(workers)
+    return workers
+
+
+def harness(worker: Worker) -> Train:
+    """Return the harness's way: what `step` of a run is."""
+    return lambda steps: worker.run_block(steps).samples_seconds["step"]
+
+
+def take_turns(
+    candidate: Train, baseline: Train, pairs: int, before_pair: Callable[[], None] = lambda: None
+) -> dict[str, list[float]]:
+    """
+    Return the median step of each side in each of *pairs*, in seconds.
+
+    Args:
+        candidate: One side.
+        baseline: The other; who goes first changes from turn to turn.
+        pairs: How many; the unit of replication.
+        before_pair: Called before each, with no clock running.
+    """
+    sides = {"candidate_seconds": candidate, "baseline_seconds": baseline}
+    medians: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(pairs):
+        before_pair()
+        steps: dict[str, list[float]] = {name: [] for name in sides}
+        for turn in range(TURNS):
+            for name in sorted(sides, reverse=turn % 2 == 1):
+                steps[name] += sides[name](STEPS)[STEPS_TO_DROP:]
+        for name, seconds in steps.items():
+            medians[name].append(statistics.median(seconds))
+    return medians
