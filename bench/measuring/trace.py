@@ -22,7 +22,8 @@ def trace_of(run: Callable[[], None], *, with_kernels: bool = False, all_threads
     Args:
         run: Must have ended on the device too when it returns, or what runs later is missing.
         with_kernels: Whether to watch a CUDA device as well.
-        all_threads: Whether to watch Python's other threads as well, which the profiler otherwise does not see.
+        all_threads: Whether to watch Python's other threads as well, which the profiler otherwise does not see; then it
+            does not see the CPU's allocations.
     """
     # Only where it is wanted: an argument that is not public, and that another torch may lack.
     options = _ExperimentalConfig(profile_all_threads=True) if all_threads else None
