@@ -157,6 +157,19 @@ def test_the_parents_side_imports_torch_only_where_workers_are_started() -> None
     assert _offences({"running"}, "torch", at=("load",)) == []
 
 
+def test_the_parents_side_of_the_self_test_imports_torch_only_inside_functions() -> None:
+    workers_side = {"selftest/_cuda.py", "selftest/_turns.py", "selftest/_workloads.py"}
+    files = {path.as_posix() for path in FILES if path.parts[0] == "selftest"}
+    assert workers_side < files
+    modules = [f"bench.{file.removesuffix('.py').replace('/', '.')}" for file in workers_side]
+    on_load = [entry for entry in IMPORTS if entry.file in files - workers_side and entry.when == "load"]
+    assert [str(entry) for entry in on_load if entry.is_of("torch", *modules)] == []
+
+
+def test_the_self_test_imports_nothing_that_reports() -> None:
+    assert _offences({"selftest"}, "pandas", "matplotlib", "rich", "bench.results", "bench.reporting") == []
+
+
 def test_words_and_tables_import_no_torch() -> None:
     assert _offences(WORDS_AND_TABLES, "torch") == []
 
@@ -225,6 +238,14 @@ def test_list_loads_neither_torch_nor_what_reports_are_made_with(tmp_path: Path)
     loaded = _loaded_by("from bench.cli import main\nmain(['list'])", tmp_path)
     assert "bench.commands.list" in loaded
     assert {"torch", "pandas", "numpy", "scipy", "matplotlib", "rich"} & loaded == set()
+
+
+def test_the_parent_of_a_self_test_does_not_load_torch(tmp_path: Path) -> None:
+    everything = "import bench.commands._selftest, bench.registry as registry\n"
+    everything += "for name in registry.names('selftest'): registry.load('selftest', name)"
+    loaded = _loaded_by(everything, tmp_path)
+    assert "bench.selftest.bare_loop" in loaded
+    assert {"torch", "pandas", "numpy", "scipy", "matplotlib"} & loaded == set()
 
 
 def test_the_parent_of_a_run_does_not_load_torch(tmp_path: Path) -> None:

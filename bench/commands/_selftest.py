@@ -76,8 +76,8 @@ def _conclude(findings: Mapping[str, Finding]) -> int:
     failed = {name: finding for name, finding in findings.items() if finding.verdict == "fails"}
     undecidable = [name for name, finding in findings.items() if finding.verdict == "undecidable"]
     for name, finding in failed.items():
-        against = f"; the bar is: {finding.bar}" if finding.bar else ""
-        print(f"{name} FAILS: {_title(name)}? found {finding.figure}{against}", file=sys.stderr)
+        against = f", the bar is {finding.bar}" if finding.bar else ""
+        print(f"{name} FAILS: found {finding.figure}{against}", file=sys.stderr)
     if undecidable:
         print(f"UNDECIDABLE: {', '.join(undecidable)}: {CURE}", file=sys.stderr)
     if failed:

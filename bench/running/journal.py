@@ -99,6 +99,8 @@ def read(path: Path) -> Journal:
         raise JournalError(f"{path}:1: not a plan ({error.args[0]})") from None
     records: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
     for number, line in enumerate(lines[1:], 2):
+        if line["kind"] == "plan":
+            raise JournalError(f"{path}:{number}: not a result (a second plan)")
         try:
             records[line["kind"]].append(from_plain(_KINDS[line["kind"]], line))
         except (KeyError, TypeError) as error:

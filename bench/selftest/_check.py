@@ -153,4 +153,4 @@ def _percent(ratio: Interval) -> str:
 
 
 def _change(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.2f}"
+    return f"{100 * (ratio - 1):+z.2f}"  # z: never -0.00

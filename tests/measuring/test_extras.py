@@ -86,7 +86,7 @@ def test_memory_counters_and_check_arrive_and_their_time_is_known(worker: Worker
 def test_a_profiler_that_fails_is_a_note_and_the_check_is_made_all_the_same(
     worker: Worker, measurement: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def profiled(step: object, device: object) -> None:
+    def profiled(step: object, device: object, **options: object) -> None:
         raise RuntimeError("Kineto is busy\nand this is a second line")
 
     monkeypatch.setattr(counters, "profiled", profiled)

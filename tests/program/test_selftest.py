@@ -1,38 +1,43 @@
-"""The self-test as a program: the checks that need no quiet machine hold, and a broken one fails by name."""
+"""The self-test as a person runs it."""
 
-import pytest
+import signal
+import time
 
-from bench.commands import _selftest
-from bench.selftest._check import Finding
-from tests.program.sandbox import Sandbox
-
-
-def test_the_checks_that_need_no_quiet_machine_hold_and_leave_nothing(sandbox: Sandbox) -> None:
-    done = sandbox.run("selftest", "--check", "missing_synchronise")
-    assert done.returncode == 0, done.stderr
-    assert "holds" in done.stdout
-    assert sandbox.leftovers() == []
+from tests.program.sandbox import Sandbox, one_line
 
 
-def test_a_misspelt_check_is_one_line_with_the_nearest(sandbox: Sandbox) -> None:
-    done = sandbox.run("selftest", "--check", "bordr")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "border" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_two_checks_that_no_noise_can_disturb_hold_and_nothing_is_left(sandbox: Sandbox) -> None:
+    before = sandbox.files()
+    ended = sandbox.run("selftest", "--check", "border,missing_synchronise")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    rows = [line.split() for line in ended.stdout.splitlines()]
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("check", "verdict"),
+        ("border", "holds"),
+        ("missing_synchronise", "holds"),
+    ]
+    assert [line.partition(":")[0] for line in ended.stderr.splitlines()] == [
+        "starting the process that starts workers",
+        "[1/2] border",
+        "[2/2] missing_synchronise",
+    ]
+    assert "\x1b" not in ended.stdout + ended.stderr
+    assert sandbox.files() == before
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "status"),
-    [(["holds", "holds"], 0), (["holds", "fails"], 1), (["undecidable", "holds"], 3), (["undecidable", "fails"], 1)],
-)
-def test_one_failure_outweighs_all_and_what_cannot_be_told_is_no_pass(
-    verdicts: list[str], status: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    findings = {
-        name: Finding(verdict=verdict, figure="1.03", bar="within 1 %")  # type: ignore[arg-type]  # parametrised texts
-        for name, verdict in zip(("border", "bare_loop"), verdicts, strict=True)
-    }
-    assert _selftest._conclude(findings) == status
-    told = capsys.readouterr().err
-    assert ("FAILS" in told) == ("fails" in verdicts)
-    assert ("UNDECIDABLE" in told) == ("undecidable" in verdicts)
+def test_an_unknown_check_is_one_line(sandbox: Sandbox) -> None:
+    ended = sandbox.run("selftest", "--check", "borders")
+    assert one_line(ended.stderr) == "error: --check: 'borders' is not known; did you mean 'border'?"
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+def test_an_interrupted_self_test_leaves_nothing(sandbox: Sandbox) -> None:
+    with sandbox.start("selftest", "--check", "same_case") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("starting")
+        assert process.stderr.readline().startswith("[1/1] same_case")
+        time.sleep(0.3)  # a worker is busy by now
+        process.send_signal(signal.SIGINT)
+        ended = sandbox.wait(process)
+    assert ended.returncode == 130
+    assert one_line(ended.stderr) == "SIGINT: 0 of 1 checks were done"

@@ -132,7 +132,7 @@ def test_a_plan_of_another_shape_is_named_by_file_and_line(path: Path) -> None:
 
 def test_a_second_plan_is_no_result(path: Path) -> None:
     path.write_text(path.read_text() + json.dumps({"kind": "plan", **to_plain(PLAN)}) + "\n")
-    assert _refusal(path) == f"{path}:4: not a result (CaseResult has no 'case')"
+    assert _refusal(path) == f"{path}:4: not a result (a second plan)"
 
 
 def test_a_journal_of_a_newer_schema_is_refused_with_the_cure(path: Path) -> None:
