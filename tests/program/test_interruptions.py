@@ -95,7 +95,7 @@ def test_an_interrupted_run_reports_what_there_is_and_is_resumed_until_it_is_who
     other = sandbox.run("--resume", "out", "--suite", "three.toml", "--rounds", "3")
     assert other.returncode == 2
     assert one_line(other.stderr.partition("\n")[2]) == (
-        "error: --resume 'out': rounds was 2 and is now 3; leave the options out to continue it, or start a new one"
+        "error: --resume 'out': --rounds was 2 and is now 3; leave the options out to continue it, or start a new one"
     )
     assert sandbox.files() == written
 
