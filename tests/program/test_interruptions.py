@@ -99,7 +99,7 @@ def test_an_interrupted_run_reports_what_there_is_and_is_resumed_until_it_is_who
     )
     assert sandbox.files() == written
 
-    ended = _interrupt(sandbox, signal.SIGTERM, len(first) + 2, "--resume", "out", "--format", "csv")
+    ended = _interrupt(sandbox, signal.SIGTERM, len(first) + 3, "--resume", "out", "--format", "csv")
     assert ended.returncode == 143
     assert re.search(r"^SIGTERM\b.*\breporting what there is$", ended.stderr, re.MULTILINE)
     second = _visits(out)
