@@ -26,6 +26,7 @@ from bench.measuring.loading import load_workload
 from bench.precisions import PRECISIONS
 from bench.result import CaseResult
 from bench.running.pool import Pool, usual_start_method
+from bench.selftest._cuda import WaitingEvent
 from bench.strategies._base import Strategy
 from tests.launch import DEADLINE_SECONDS, run_ranks
 
@@ -129,22 +130,9 @@ class _MissesSynchronise(AcceleratorDevice):
         pass
 
 
-class _WaitingEvent:
-    """An event that waits for itself when it is read, so that CUDA does not notice what was forgotten."""
-
-    def __init__(self, event: Any) -> None:
-        self.event = event
-
-    def elapsed_time(self, end: Event, /) -> float:
-        assert isinstance(end, _WaitingEvent)
-        end.event.synchronize()
-        milliseconds: float = self.event.elapsed_time(end.event)
-        return milliseconds
-
-
 class _MissesSynchroniseUnnoticed(_MissesSynchronise):
     def record_event(self) -> Event:
-        return _WaitingEvent(super().record_event())
+        return WaitingEvent(super().record_event())
 
 
 @pytest.fixture

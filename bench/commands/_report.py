@@ -1,19 +1,16 @@
 """The end of a run: every report from its journal, the table, and the exit status."""
 
 import contextlib
-import os
 import shlex
 import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from bench import registry
 from bench.commands._destination import point_latest_at
 from bench.commands._request import Request
 from bench.errors import BenchError, JournalError, UsageError
-from bench.reporting import _console
+from bench.reporting import _console, _terminal
 from bench.result import Sitting
 from bench.results import frame, wall_time
 from bench.results.frame import Run
@@ -21,7 +18,6 @@ from bench.running.journal import FILE_NAME, JournalWriter
 from bench.running.session import Interrupted, interrupts_held
 
 EXIT_REPORT, EXIT_NOTHING, EXIT_FAILED = 2, 3, 4
-PIPE_WIDTH = 200
 FAILURES = {"oom", "timeout", "error", "crashed"}
 
 
@@ -43,7 +39,7 @@ def report(
             print(f"{_told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
         written, failed = _write(run, directory, request)
-        _console.print_results(run, Console(highlight=False, width=_width()))
+        _console.print_results(run, _terminal.stdout_console())
         print(f"\n{directory}/: {', '.join(path.name for path in (directory / FILE_NAME, *written))}")
         if request.resume is None and request.directory is None and "ok" in set(run.cases["status"]):
             point_latest_at(directory)
@@ -86,16 +82,10 @@ def _write(run: Run, directory: Path, request: Request) -> tuple[list[Path], boo
     return written, failed
 
 
-def _width() -> int | None:
-    """Return the width of what is no terminal: a file or a pipe takes every column."""
-    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
-
-
 def _keep(sitting: Sitting, directory: Path) -> None:
-    with contextlib.suppress(JournalError):  # a full disk has been told of already, and the results are safe
-        journal = JournalWriter(directory / FILE_NAME)
+    # A full disk has been told of already, and the results are safe.
+    with contextlib.suppress(JournalError), contextlib.closing(JournalWriter(directory / FILE_NAME)) as journal:
         journal.write_sitting(sitting)
-        journal.close()
 
 
 def _tell_wall_time(run: Run, sitting: Sitting) -> None:

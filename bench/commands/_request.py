@@ -17,7 +17,8 @@ CPU_BUDGET_SECONDS, ACCELERATOR_BUDGET_SECONDS = 90.0, 600.0
 
 TEXT_AXES = ("workload", "device", "strategy", "precision", "compile", "input", "loop")
 NUMBER_AXES = ("batch_size", "global_batch_size", "num_devices")
-PLAN_OPTIONS = ("suite", *TEXT_AXES, *NUMBER_AXES, "rounds", "budget", "target", "timeout", "seed")
+PLAN_OPTIONS = ("suite", *TEXT_AXES, *NUMBER_AXES, "rounds", "target", "timeout", "seed")
+"""What a resumed run's plan could contradict; a budget is added to it instead."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def request_from(options: argparse.Namespace) -> Request:
         formats=_checked_formats(options.format),
         directory=options.out,
         resume=options.resume,
-        has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS if name != "budget"),
+        has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),
         start_method=options.start_method,
         quiet=options.quiet,
         verbose=options.verbose,

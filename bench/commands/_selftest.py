@@ -9,42 +9,41 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import registry
+from bench.commands._progress import Progress
 from bench.errors import NothingToMeasureError
+from bench.reporting._terminal import ASCII, stdout_console
 from bench.running.pool import Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised
 from bench.selftest._check import Finding, OutOfTimeError
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_UNDECIDABLE = 0, 1, 3
-PIPE_WIDTH = 200
-"""A file or a pipe takes every column on one line."""
 STYLES = {"holds": "green", "fails": "bold red", "undecidable": "bold yellow"}
 CURE = "the machine is too busy or too noisy to tell; stop other programs and try again"
-_ASCII = str.maketrans({"±": "+/-", "µ": "u"})
 
 
 def run(names: Sequence[str], *, quiet: bool) -> int:
     """Run the checks called *names* one after the other, show what they found, and return the exit status."""
     findings: dict[str, Finding] = {}
+    say = Progress(quiet=quiet).say
     try:
         with interrupts_raised():
-            _say("starting the process that starts workers", quiet=quiet)
+            say("starting the process that starts workers")
             with Pool(1, usual_start_method(), dict(os.environ)) as pool:
                 for note in pool.notes:
-                    _say(note, quiet=quiet)
+                    say(note)
                 for number, name in enumerate(names, start=1):
-                    _say(f"[{number}/{len(names)}] {name}: {_title(name)}", quiet=quiet)
+                    say(f"[{number}/{len(names)}] {name}: {_title(name)}")
                     findings[name] = _find(name, pool)
     except Interrupted as interrupted:
         print(f"{interrupted}: {len(findings)} of {len(names)} checks were done", file=sys.stderr)
         return interrupted.exit_status
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
-    print_table(findings, Console(highlight=False, width=width))
+    print_table(findings, stdout_console())
     return _conclude(findings)
 
 
 def print_table(findings: Mapping[str, Finding], console: Console) -> None:
     """Print a line a check in the width of *console*."""
-    signs = _ASCII if console.options.ascii_only else {}
+    signs = ASCII if console.options.ascii_only else {}
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for header in ("check", "what must be so", "found", "bar", "verdict"):
         table.add_column(header, no_wrap=header in ("check", "verdict"), overflow="fold")
@@ -87,8 +86,3 @@ def _conclude(findings: Mapping[str, Finding]) -> int:
 
 def _title(name: str) -> str:
     return registry.summary("selftest", name).removesuffix(".")
-
-
-def _say(text: str, *, quiet: bool) -> None:
-    if not quiet:
-        print(text, file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -37,12 +38,12 @@ def deviation_of(case: Case, built: Built, strategy: Strategy, ranks: Ranks) -> 
     model is left with other parameters, so nothing may be timed afterwards.
     """
     fresh = _restore(case, built)
-    precision = PRECISIONS[case.precision]
+    batch = map_tensors(lambda tensor: tensor.to(built.step.device), built.step.batch)
     arithmetic.set_tf32(PRECISIONS["fp32"])
-    reference = _reference(case, built, fresh, strategy.num_shards(case), ranks)
-    arithmetic.set_tf32(precision)
-    loss, gradients = _as_trained(case, built, ranks)
-    reference_loss, reference_gradients = reference
+    shards = _shards(batch, strategy.num_shards(case))
+    reference_loss, reference_gradients = _reference(case.seed, built.step.device, fresh, shards, ranks)
+    arithmetic.set_tf32(PRECISIONS[case.precision])
+    loss, gradients = _as_trained(case, built, batch, ranks)
     return Deviation(
         loss_ratio=_ratio(loss, reference_loss),
         gradient_norm_ratio=_ratio(_norm(gradients), _norm(reference_gradients)),
@@ -62,56 +63,48 @@ def _restore(case: Case, built: Built) -> Workload:
     return fresh
 
 
-def _reference(case: Case, built: Built, fresh: Workload, num_shards: int, ranks: Ranks) -> tuple[float, Gradients]:
-    parameters = _trained(fresh)
+def _reference(
+    seed: int, device: torch.device, fresh: Workload, shards: Sequence[Any], ranks: Ranks
+) -> tuple[float, Gradients]:
+    """Return the mean loss and gradient over the parts of every rank's batch."""
     total_loss = 0.0
-    totals = [torch.zeros_like(parameter) for parameter in parameters]
-    batch = map_tensors(lambda tensor: tensor.to(built.step.device), built.step.batch)
-    for shard in range(num_shards):
-        building.seed(case.seed, built.step.device)
-        loss = fresh.compute_loss(fresh.model, _shard(batch, shard, num_shards))
-        # Not backward(): that would fill the parameters' own gradients and wake DDP's hooks on them.
-        found = torch.autograd.grad(loss, parameters, allow_unused=True)
-        for total, gradient in zip(totals, found, strict=True):
-            if gradient is not None:
-                total.add_(gradient, alpha=1 / num_shards)
-        total_loss += float(loss.detach()) / num_shards
-    return _averaged(total_loss, totals, ranks)
+    for shard in shards:
+        building.seed(seed, device)
+        loss = fresh.compute_loss(fresh.model, shard) / len(shards)
+        loss.backward()
+        total_loss += float(loss.detach())
+    gradients = _gradients(fresh)
+    for gradient in gradients:
+        ranks.average_tensor(gradient)
+    return ranks.average(total_loss), gradients
 
 
-def _as_trained(case: Case, built: Built, ranks: Ranks) -> tuple[float, Gradients]:
+def _as_trained(case: Case, built: Built, batch: Any, ranks: Ranks) -> tuple[float, Gradients]:
     """Return loss and gradient as the timed steps compute them; DDP has averaged the gradient already."""
     step = built.step
     step.optimizer.zero_grad(set_to_none=True)
-    batch = map_tensors(lambda tensor: tensor.to(step.device), step.batch)
     building.seed(case.seed, step.device)
     with step.autocast():
         loss = step.compute_loss(step.model, batch)
     step.scaler.scale(loss).backward()
-    scale = step.scaler.get_scale()
-    gradients = [
-        torch.zeros_like(parameter) if parameter.grad is None else parameter.grad / scale
-        for parameter in _trained(built.workload)
-    ]
+    gradients = [gradient / step.scaler.get_scale() for gradient in _gradients(built.workload)]
     step.optimizer.zero_grad(set_to_none=True)
     return ranks.average(float(loss.detach())), gradients
 
 
-def _averaged(loss: float, gradients: Gradients, ranks: Ranks) -> tuple[float, Gradients]:
-    for gradient in gradients:
-        ranks.average_tensor(gradient)
-    return ranks.average(loss), gradients
+def _gradients(workload: Workload) -> Gradients:
+    """Return the gradient of every trained parameter, zeros where the loss does not depend on it."""
+    trained = [parameter for parameter in workload.model.parameters() if parameter.requires_grad]
+    return [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in trained]
 
 
-def _trained(workload: Workload) -> list[torch.nn.Parameter]:
-    return [parameter for parameter in workload.model.parameters() if parameter.requires_grad]
+def _shards(batch: Any, number: int) -> list[Any]:
+    """Return the parts into which DataParallel would split *batch*."""
+    return [_shard(batch, index, number) for index in range(number)] if number > 1 else [batch]
 
 
-def _shard(batch: Any, shard: int, num_shards: int) -> Any:
-    """Return one of *num_shards* parts, split as DataParallel splits."""
-    if num_shards == 1:
-        return batch
-    return map_tensors(lambda tensor: tensor.chunk(num_shards)[shard], batch)
+def _shard(batch: Any, index: int, number: int) -> Any:
+    return map_tensors(lambda tensor: tensor.chunk(number)[index], batch)
 
 
 def _norm(tensors: Gradients) -> float:

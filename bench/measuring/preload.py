@@ -20,7 +20,7 @@ import torch.distributed  # noqa: E402, ICN001 (imported for its own sake)
 import torch.nn.parallel  # noqa: E402
 import torch.optim  # noqa: E402
 
-import bench.measuring.probe  # noqa: E402
+import bench.measuring.probe  # noqa: E402 (called by its name, in each canary)
 import bench.measuring.process  # noqa: E402, F401 (the worker's own code, so that it is not imported in each)
 from bench import registry  # noqa: E402
 

@@ -10,15 +10,6 @@ from bench.measuring.nvml import Driver
 from bench.result import Usage
 
 _NS = 1_000_000_000
-_FIELDS = (
-    "cpu_ns",
-    "involuntary_switches",
-    "run_delay_ns",
-    "steal_ns",
-    "quota_ns",
-    "core_throttles",
-    "device_throttle_ns",
-)
 UNKNOWN = -1
 
 
@@ -36,7 +27,7 @@ class Reading:
 
     def since(self, earlier: "Reading") -> list[int]:
         """Return how much each counter has grown since *earlier*, in the order of the fields."""
-        pairs = [(getattr(self, name), getattr(earlier, name)) for name in _FIELDS]
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(earlier), strict=True)
         return [UNKNOWN if UNKNOWN in pair else max(0, pair[0] - pair[1]) for pair in pairs]
 
 

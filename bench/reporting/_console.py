@@ -10,11 +10,9 @@ from bench.flags import FLAGS
 from bench.reporting import _unmeasured
 from bench.reporting._columns import GAP, Column, columns, fitting
 from bench.reporting._labels import variant, varied_batches
-from bench.reporting._numbers import TIMES
 from bench.reporting._rows import Row, rows
+from bench.reporting._terminal import ASCII
 from bench.results.frame import Run
-
-_ASCII = str.maketrans({"±": "+/-", TIMES: "x", "µ": "u"})
 
 MakeText = Callable[..., Text]
 
@@ -33,7 +31,7 @@ def table(run: Run, console_width: int, *, ascii_only: bool = False) -> Renderab
         console_width: In letters; the least needed columns are left out until the table fits.
         ascii_only: Whether the terminal cannot show signs such as ±.
     """
-    signs = _ASCII if ascii_only else {}
+    signs = ASCII if ascii_only else {}
 
     def text(words: str, style: str = "") -> Text:
         # A Text is never searched for markup: brackets in a reason or a file name stay what they are.

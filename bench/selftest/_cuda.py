@@ -37,10 +37,10 @@ class GpuWithoutSynchronise(Gpu):
 
     def record_event(self) -> Event:
         """Enqueue a time stamp."""
-        return _WaitingEvent(super().record_event())
+        return WaitingEvent(super().record_event())
 
 
-class _WaitingEvent:
+class WaitingEvent:
     """Without it CUDA itself refuses to read an event that has not happened, and the clock would not be asked."""
 
     def __init__(self, event: Any) -> None:
@@ -48,7 +48,7 @@ class _WaitingEvent:
 
     def elapsed_time(self, end: Event, /) -> float:
         """Return the milliseconds to *end*, once it has happened."""
-        assert isinstance(end, _WaitingEvent)
+        assert isinstance(end, WaitingEvent)
         end.event.synchronize()
         milliseconds: float = self.event.elapsed_time(end.event)
         return milliseconds

@@ -2,6 +2,9 @@
 
 import time
 
+WAIT_SECONDS = 0.02
+"""Of known duration: short enough for ten blocks of five in a second, and long against what surrounds it in a step."""
+
 _CLOCK_ID = getattr(time, "CLOCK_MONOTONIC_RAW", None)  # Linux and macOS; NTP does not even slow it down
 
 

@@ -29,10 +29,10 @@ Train = Callable[[int], list[float]]
 """Trains that many steps and returns the seconds of each."""
 
 
-def prepared() -> Worker:
+def prepared(case: Case = CASE) -> Worker:
     """Return a worker, built and warm, of one thread: a second one waits for the first where cores are shared."""
     torch.set_num_threads(1)
-    worker = Worker(CASE, rank=0, rendezvous=Path("none"), deadline_seconds=DEADLINE_SECONDS)
+    worker = Worker(case, rank=0, rendezvous=Path("none"), deadline_seconds=DEADLINE_SECONDS)
     worker.prepare()
     return worker
 

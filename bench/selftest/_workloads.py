@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from bench.selftest import _other_clock
 from bench.workload import Workload
 
-WAIT_SECONDS = 0.02
-"""Short enough for ten blocks of five in a second, and long against what surrounds the wait in a step."""
+WAIT_SECONDS = _other_clock.WAIT_SECONDS
 
 waited_seconds: list[float] = []
 """What the other clock says of each forward of `busy_wait` so far."""

@@ -1,7 +1,6 @@
 """Work of known duration is recovered."""
 
 import statistics
-from pathlib import Path
 
 from bench.case import Case
 from bench.running.pool import Pool
@@ -11,8 +10,6 @@ BAR = Bar(low=0.99, high=1.01, text="within ±1 %")
 """Half of the smallest change that matters (method.md, section 5)."""
 STEPS = 5
 """In a block: 100 ms of waits."""
-DEADLINE_SECONDS = 30.0
-"""Only a process group would use it."""
 CASE = Case(
     workload="bench.selftest._workloads:busy_wait", device="cpu", strategy="single", precision="fp32", batch_size=1
 )
@@ -53,11 +50,9 @@ def observe(blocks: int) -> dict[str, list[float]]:
 
     A step and a window hold other phases too, which are taken off. A window has a mean only, so that is its partner.
     """
-    from bench.measuring.worker import Worker  # noqa: PLC0415 (imports torch)
-    from bench.selftest import _workloads  # noqa: PLC0415 (imports torch)
+    from bench.selftest import _turns, _workloads  # noqa: PLC0415 (import torch)
 
-    worker = Worker(CASE, rank=0, rendezvous=Path("none"), deadline_seconds=DEADLINE_SECONDS)
-    worker.prepare()
+    worker = _turns.prepared(CASE)
     seen: dict[str, list[float]] = {}
     for _ in range(blocks):
         _workloads.waited_seconds.clear()

@@ -3,6 +3,7 @@
 from bench.case import Case
 from bench.result import CaseResult, Measurement
 from bench.running.pool import Pool
+from bench.selftest import _other_clock
 from bench.selftest._check import TIMEOUT_SECONDS, Finding, Verdict
 
 CASE = Case(
@@ -14,8 +15,7 @@ CASE = Case(
     num_devices=2,
 )
 SLOW_RANK = 1
-SLEEP_SECONDS = 0.02
-"""`_workloads.WAIT_SECONDS`, which the parent cannot import."""
+SLEEP_SECONDS = _other_clock.WAIT_SECONDS
 TOLERANCE_RATIO = 0.1
 """Of the sleep: two ranks may share a core, and the sleeper is woken late."""
 MAX_VISITS = 3

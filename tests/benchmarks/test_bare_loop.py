@@ -5,15 +5,14 @@ import itertools
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.case import Case
-from bench.measuring.training_step import TrainingStep
 from bench.measuring.worker import Worker
+from bench.selftest.bare_loop import bare
 from bench.statistics import paired_ratio
 from tests.benchmarks.replay import ReplayTimer
 
@@ -46,7 +45,7 @@ def test_the_harness_is_within_one_percent_of_a_hand_written_loop(worker: Worker
 
     def pair() -> None:
         for is_harness in next(orders):
-            steps = worker.run_block(STEPS).samples_seconds["step"] if is_harness else _bare_block(worker.step)
+            steps = worker.run_block(STEPS).samples_seconds["step"] if is_harness else bare(worker.step)(STEPS)
             median = statistics.median(steps[1:])  # the first step pays for the change of turns
             (harness_seconds if is_harness else bare_seconds).append(median)
         TIMER.advance(harness_seconds[-1])
@@ -67,19 +66,3 @@ def test_the_harness_is_within_one_percent_of_a_hand_written_loop(worker: Worker
         f"median step {1e3 * statistics.median(bare_seconds):.3f} ms"
     )
     assert abs(ratio.value - 1) <= BAR_RATIO
-
-
-def _bare_block(step: TrainingStep) -> list[float]:
-    """Train as a person would write it, a look at the clock a step."""
-    model, batch, compute_loss, optimizer = step.model, step.batch, step.compute_loss, step.optimizer
-    seconds = []
-    end = perf_counter()
-    for _ in range(STEPS):
-        start = end
-        loss = compute_loss(model, batch)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        end = perf_counter()
-        seconds.append(end - start)
-    return seconds

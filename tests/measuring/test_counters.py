@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +16,8 @@ from bench.measuring.counters import SYNC_WARNING, _CountingMode
 from bench.measuring.device import AcceleratorDevice, CpuDevice, Device
 from bench.measuring.training_step import TrainingStep
 from bench.result import Counters
+
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -57,23 +59,6 @@ def _counted(step: TrainingStep, *, is_visible_to_dispatch: bool = True) -> Coun
     device = CpuDevice()
     events = counters.profiled(step, device, all_threads=not is_visible_to_dispatch)
     return counters.count(step, device, events, is_visible_to_dispatch=is_visible_to_dispatch)
-
-
-@pytest.fixture(autouse=True)
-def _torch_as_it_was() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def _dynamo() -> Iterator[None]:
-    """Forget what torch.compile did, so that no later test finds it."""
-    yield
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
 
 
 def _with_items(number: int) -> ComputeLoss:
@@ -238,7 +223,7 @@ def _breaking_once(inputs: Tensor) -> Tensor:
     return doubled + 1
 
 
-@pytest.mark.usefixtures("_dynamo")
+@pytest.mark.usefixtures("forgetful_dynamo")
 def test_after_compilation_the_profiler_counts_and_graph_breaks_and_recompilations_are_known() -> None:
     broken = torch.compile(_breaking_once, backend="eager", dynamic=False)
     step = _step(lambda model, batch: _loss(model, broken(batch)))
@@ -252,7 +237,7 @@ def test_after_compilation_the_profiler_counts_and_graph_breaks_and_recompilatio
     assert seen.operators > 0
 
 
-@pytest.mark.usefixtures("_dynamo")
+@pytest.mark.usefixtures("forgetful_dynamo")
 def test_a_whole_graph_has_no_break() -> None:
     model: Any = torch.compile(nn.Linear(8, 4), backend="eager", dynamic=False)
     step = _step(model=model)

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from bench import registry
 from bench.case import Case
-from bench.measuring import arithmetic
 from bench.measuring.building import Built, build
 from bench.measuring.deviation import Deviation, deviation_of
 from bench.measuring.device import CpuDevice
@@ -21,6 +20,8 @@ from bench.measuring.ranks import Ranks, join_ranks
 from bench.precisions import PRECISIONS
 from bench.strategies._base import Strategy
 from tests.launch import DEADLINE_SECONDS, run_ranks
+
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 
 BATCH_SIZE = 8
 FAR = 0.3
@@ -77,16 +78,6 @@ class Checked:
             self.built.step.run(lambda: None)
         assert self.built.step.loss is not None
         return float(self.built.step.loss)
-
-
-@pytest.fixture(autouse=True)
-def _torch_as_it_was() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.set_num_threads(threads)
-    arithmetic.set_tf32(PRECISIONS["fp32"])
 
 
 @pytest.fixture

@@ -1,18 +1,18 @@
 """What is looked at after the timed window arrives, and what fails there costs a note and never the timings."""
 
 import dataclasses
-import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 from bench.case import Case
 from bench.measuring import counters, extras
 from bench.measuring.ranks import Ranks
 from bench.measuring.worker import Worker
 from bench.result import Measurement
+
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 
 FOREVER = 1e6
 
@@ -33,16 +33,6 @@ LOOKED_AT = {
     *("peak_allocated_bytes", "memory_source", "counters", "extras_seconds", "notes"),
     *("loss_deviation_ratio", "gradient_norm_deviation_ratio"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _torch_as_it_was() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.set_num_threads(threads)
-    gc.unfreeze()
 
 
 @pytest.fixture

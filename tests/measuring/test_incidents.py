@@ -1,8 +1,7 @@
 """What happens in the middle of a block: made to happen in the real worker, and worked out by hand."""
 
 import dataclasses
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,8 @@ from bench.measuring import incidents
 from bench.measuring.incidents import Incidents, State
 from bench.measuring.worker import UNSETTLED_NOTE, Worker
 from bench.result import CaseResult, Measurement
+
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 
 WARM_UP_STEPS = 10
 """Of the worker on a CPU: the first step, and nine until nothing changes."""
@@ -50,24 +51,6 @@ def changes_shape():
 """
 
 Make = Callable[..., Worker]
-
-
-@pytest.fixture(autouse=True)
-def _torch_as_it_was() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.set_num_threads(threads)
-    gc.unfreeze()
-
-
-@pytest.fixture
-def _dynamo() -> Iterator[None]:
-    """Forget what torch.compile did, so that no later test finds it."""
-    yield
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
 
 
 @pytest.fixture
@@ -120,7 +103,7 @@ def test_retries_of_the_allocator_are_those_of_the_block(make: Make, monkeypatch
     assert "allocator_retry" not in _flags(worker, calm)
 
 
-@pytest.mark.usefixtures("_dynamo")
+@pytest.mark.usefixtures("forgetful_dynamo")
 def test_what_is_compiled_inside_the_window_is_counted_and_flagged(make: Make) -> None:
     worker = make("changes_shape")
     assert incidents.num_compilations() == 1

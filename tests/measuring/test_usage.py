@@ -1,5 +1,6 @@
 """How the processor treated a process, from a kernel's files made up here, and once from the real ones."""
 
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.measuring import usage
 from bench.measuring.nvml import Driver
 from bench.result import Usage
 
+FIELDS = [field.name for field in dataclasses.fields(usage.Reading)]
 NS = 1_000_000_000
 TICK_NS = NS // os.sysconf("SC_CLK_TCK")
 FILES = {
@@ -57,7 +59,7 @@ def test_a_cgroup_at_the_root_of_its_namespace_is_found(root: Path) -> None:
 
 def _unknown(root: Path) -> set[str]:
     seen = usage.read(_driver(0), root)
-    return {name for name in usage._FIELDS if getattr(seen, name) == usage.UNKNOWN}
+    return {name for name in FIELDS if getattr(seen, name) == usage.UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_nothing_but_processor_time_and_switches_is_known_where_no_file_is(tmp_p
 
 
 def _reading(**counters: int) -> usage.Reading:
-    return usage.Reading(**{**dict.fromkeys(usage._FIELDS, 0), **counters})
+    return usage.Reading(**{**dict.fromkeys(FIELDS, 0), **counters})
 
 
 def test_what_has_grown_is_the_difference_of_each_counter() -> None:

@@ -1,7 +1,6 @@
 """The worker, in this process, on workloads so small that a step takes microseconds."""
 
 import dataclasses
-import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,8 @@ from bench.measuring.training_step import StepError
 from bench.measuring.warm_up import CPU_PLAN, warm_up
 from bench.measuring.worker import UNSETTLED_NOTE, NonFiniteLossError, Worker, measure
 from bench.result import Measurement
+
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 
 FOREVER = 1e6
 PARAMETERS = 8 * 4 + 4
@@ -90,18 +91,6 @@ def frozen():
 """
 
 Make = Callable[..., Worker]
-
-
-@pytest.fixture(autouse=True)
-def _torch_as_it_was() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
-    torch.set_num_threads(threads)
-    gc.unfreeze()
 
 
 @pytest.fixture

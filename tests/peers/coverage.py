@@ -16,7 +16,6 @@ import sys
 from pathlib import Path
 
 from bench.case import Case
-from bench.metrics import step_seconds
 from bench.record import to_plain
 from bench.running.pool import Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised
@@ -26,6 +25,7 @@ from tests.peers.pair import FILE_NAME, Pair, covers
 from tests.peers.report import read_pairs
 from tests.peers.sections import GOAL_RATIO, coverage_section
 from tests.peers.tools import RULE, is_enough
+from tests.peers.visits import step_of_visit
 
 CASE = Case(workload="mlp:small", device="cpu", strategy="single", precision="fp32", batch_size=64)
 MAX_ROUNDS = 20
@@ -79,7 +79,7 @@ def _pair(pool: Pool, index: int, pool_number: int) -> Pair:
         unfinished = [side for side in SIDES if not is_enough(figures[side])]
         order.shuffle(unfinished)
         for side in unfinished:
-            figures[side].append(_visit(pool, round_index))
+            figures[side].append(step_of_visit(pool, CASE, round_index, RULE.timeout_seconds))
     return Pair(
         index=index,
         pool=pool_number,
@@ -88,19 +88,6 @@ def _pair(pool: Pool, index: int, pool_number: int) -> Pair:
         second_seconds=tuple(figures["second"]),
         load=watch.load(),
     )
-
-
-def _visit(pool: Pool, round_index: int) -> float:
-    result = pool.visit(
-        CASE,
-        num_processes=1,
-        round_index=round_index,
-        timeout_seconds=RULE.timeout_seconds,
-        with_extras=False,  # after the window, and so without influence on it
-    )
-    if result.measurement is None:
-        raise SystemExit(f"{CASE.slug}: {result.status}: {result.reason}; run the same command to continue")
-    return step_seconds(result.measurement)
 
 
 if __name__ == "__main__":

@@ -241,7 +241,11 @@ def test_pairs_are_continued_with_other_servers(
             pass
 
     monkeypatch.setattr(coverage, "Pool", FakePool)
-    monkeypatch.setattr(coverage, "_visit", lambda _pool, round_index: 0.001 * (1 + round_index % 2 / 100))
+    monkeypatch.setattr(
+        coverage,
+        "step_of_visit",
+        lambda _pool, _case, round_index, _timeout_seconds: 0.001 * (1 + round_index % 2 / 100),
+    )
     for wanted in ("1", "3"):
         monkeypatch.setattr(sys, "argv", ["coverage.py", "--out", str(tmp_path), "--pairs", wanted])
         assert coverage.main() == 0

@@ -24,6 +24,7 @@ from bench.result import Counters
 from bench.running.matrix import num_processes
 from bench.running.pool import Pool, usual_start_method
 from bench.workload_spec import canonical_workload, default_batch_size
+from tests.peers import lines
 
 RANKS = 2
 TIMEOUT_SECONDS = 120.0
@@ -37,16 +38,16 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=20)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "counters.jsonl"
-    seen = _read(path)
-    with Pool(3, usual_start_method(), dict(os.environ)) as pool, path.open("a", encoding="utf-8") as file:
+    seen: Seen = defaultdict(list)
+    for line in lines.continued(path):
+        seen[line["case_id"]].append(line["counters"])
+    with Pool(3, usual_start_method(), dict(os.environ)) as pool:
         for run, case in itertools.product(range(options.runs), _cases()):
             if len(seen[case.id]) <= run:
                 found = _count(pool, case, run)
                 seen[case.id].append(found)
-                file.write(json.dumps({"case_id": case.id, "counters": found}) + "\n")
-                file.flush()
+                lines.append(path, {"case_id": case.id, "counters": found})
     text = table(seen)
     print(text)
     (options.out / "README.md").write_text(text + "\n", encoding="utf-8")
@@ -61,7 +62,7 @@ def distinct(runs: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def table(seen: Seen) -> str:
     """Return what was counted, in Markdown."""
     names = ("operators", "host_syncs", "optimizer_host_syncs", "allocated_bytes", "collectives", "collective_bytes")
-    lines = [
+    rows = [
         "# Counters are the same on every run",
         "",
         "Made by `python tests/studies/counters.py`. A run is a fresh worker.",
@@ -71,8 +72,8 @@ def table(seen: Seen) -> str:
     ]
     for case_id, runs in seen.items():
         figures = " | ".join(f"{runs[0][name]:,}" for name in names)
-        lines.append(f"| {case_id} | {len(runs)} | {len(distinct(runs))} | {figures} |")
-    return "\n".join(lines)
+        rows.append(f"| {case_id} | {len(runs)} | {len(distinct(runs))} | {figures} |")
+    return "\n".join(rows)
 
 
 def _cases() -> Iterator[Case]:
@@ -106,15 +107,6 @@ def _count(pool: Pool, case: Case, run: int) -> Mapping[str, Any]:
     counters: Counters = result.measurement.counters
     plain: Mapping[str, Any] = to_plain(counters)
     return plain
-
-
-def _read(path: Path) -> Seen:
-    seen: Seen = defaultdict(list)
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
-            seen[record["case_id"]].append(record["counters"])
-    return seen
 
 
 if __name__ == "__main__":

@@ -21,9 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.case import Case
-from bench.metrics import step_seconds
 from bench.record import from_plain, to_plain
-from bench.running.matrix import num_processes
 from bench.running.pool import Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised
 from bench.statistics import MARGIN_RATIO, Interval, exceeding_p_value, holm, paired_ratio, verdict_of
@@ -31,6 +29,7 @@ from bench.workload_spec import canonical_workload, default_batch_size
 from tests.peers import lines, machine
 from tests.peers.load import Load, Watch
 from tests.peers.sections import load_sentence
+from tests.peers.visits import step_of_visit
 
 MIN_RATIOS = 100
 """With fewer the bar is so coarse that hardly anything would exceed it."""
@@ -172,7 +171,7 @@ def _ratio(pool: Pool, index: int) -> Ratio:
     baseline: list[float] = []
     for round_index in range(ROUNDS):
         for side in order.sample([candidate, baseline], 2):
-            side.append(_visit(pool, case, round_index))
+            side.append(step_of_visit(pool, case, round_index, TIMEOUT_SECONDS))
     return Ratio(
         index=index,
         case_id=case.id,
@@ -181,19 +180,6 @@ def _ratio(pool: Pool, index: int) -> Ratio:
         baseline_seconds=tuple(baseline),
         load=watch.load(),
     )
-
-
-def _visit(pool: Pool, case: Case, round_index: int) -> float:
-    result = pool.visit(
-        case,
-        num_processes=num_processes(case),
-        round_index=round_index,
-        timeout_seconds=TIMEOUT_SECONDS,
-        with_extras=False,  # after the window, and so without influence on it
-    )
-    if result.measurement is None:
-        raise SystemExit(f"{case.slug}: {result.status}: {result.reason}; run the same command to continue")
-    return step_seconds(result.measurement)
 
 
 if __name__ == "__main__":

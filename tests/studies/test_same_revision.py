@@ -85,12 +85,12 @@ def test_it_goes_on_where_it_was_stopped_and_a_few_ratios_prove_nothing(
         def __exit__(self, *_error: object) -> None:
             pass
 
-    def visit(_pool: FakePool, case: Any, round_index: int) -> float:
+    def visit(_pool: FakePool, case: Any, round_index: int, _timeout_seconds: float) -> float:
         visits.append((case.workload, round_index))
         return 0.001 * (1 + len(visits) % 3 / 100)
 
     monkeypatch.setattr(same_revision, "Pool", FakePool)
-    monkeypatch.setattr(same_revision, "_visit", visit)
+    monkeypatch.setattr(same_revision, "step_of_visit", visit)
     for wanted in ("1", "3"):
         monkeypatch.setattr(sys, "argv", ["same_revision.py", "--out", str(tmp_path), "--ratios", wanted])
         assert same_revision.main() == 3
