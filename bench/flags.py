@@ -10,10 +10,8 @@ from bench.precisions import PRECISIONS
 from bench.result import CaseResult, Measurement, SamplingPlan
 from bench.statistics import log_median, log_t_interval
 
-DELAY_SHARE = 0.05
-"""Share of their time that threads may wait for a core; docs/method.md has what idle and busy machines show."""
-STEAL_SHARE = 0.02
-"""Share of the machine's time that a hypervisor may take."""
+TAKEN_SHARE = 0.05
+"""Share of a window for which others may keep threads from a core; docs/method.md has idle and busy machines."""
 SWITCHES_PER_SECOND = 50
 """Of each thread, where waiting is not counted: one that shares its core makes room every few milliseconds."""
 HELD_BACK_SHARE = 0.01
@@ -70,13 +68,17 @@ def _is_contended(measurement: Measurement) -> bool:
     usage = measurement.usage
     if usage is None:
         return False
-    threads = measurement.num_threads * len(measurement.rank_window_seconds)
-    thread_seconds = threads * measurement.window_seconds
-    if (usage.steal_seconds or 0.0) > STEAL_SHARE * thread_seconds:
-        return True
+    stolen_seconds = usage.steal_seconds or 0.0
     if usage.run_delay_seconds is None:
-        return usage.involuntary_switches > SWITCHES_PER_SECOND * thread_seconds
-    return usage.run_delay_seconds > DELAY_SHARE * thread_seconds
+        threads = measurement.num_threads * len(measurement.rank_window_seconds)
+        if usage.involuntary_switches > SWITCHES_PER_SECOND * threads * measurement.window_seconds:
+            return True
+        taken_seconds = stolen_seconds
+    else:
+        # Threads also wait for each other (gloo's serve several ranks), and others may run on cores that nobody wants.
+        known = [seconds for seconds in (usage.run_delay_seconds, usage.others_seconds) if seconds is not None]
+        taken_seconds = min(known) + stolen_seconds
+    return taken_seconds > TAKEN_SHARE * measurement.window_seconds
 
 
 def _is_throttled(measurement: Measurement) -> bool:

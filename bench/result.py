@@ -50,6 +50,8 @@ class Usage:
     """How often a thread had to make room for another."""
     run_delay_seconds: float | None = None
     """That their threads were ready to run and waited for a core."""
+    others_seconds: float | None = None
+    """That other programs ran on the cores which these may use."""
     steal_seconds: float | None = None
     """That the hypervisor gave the machine's cores to others."""
     quota_seconds: float | None = None

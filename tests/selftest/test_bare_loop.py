@@ -34,8 +34,8 @@ def test_a_harness_that_says_thrice_the_time_fails(
 ) -> None:
     run_block = Worker.run_block
 
-    def exaggerated(worker: Worker, steps: int) -> Block:
-        block = run_block(worker, steps)
+    def exaggerated(worker: Worker, steps: int, lead_steps: int = 0) -> Block:
+        block = run_block(worker, steps, lead_steps)
         block.samples_seconds["step"][:] = [3 * seconds for seconds in block.samples_seconds["step"]]
         return block
 
