@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bench.metrics import deviation_ratio, step_seconds
 from bench.precisions import PRECISIONS
-from bench.result import CaseResult, Measurement, SamplingPlan
+from bench.result import CaseResult, Measurement, SamplingPlan, Usage
 from bench.statistics import log_median, log_t_interval
 
 TAKEN_SHARE = 0.05
@@ -64,21 +64,23 @@ def _brings_along(name: str) -> Raised:
     return lambda results, _sampling: any(name in result.flags for result in results)
 
 
-def _is_contended(measurement: Measurement) -> bool:
-    usage = measurement.usage
-    if usage is None:
-        return False
-    stolen_seconds = usage.steal_seconds or 0.0
-    if usage.run_delay_seconds is None:
-        threads = measurement.num_threads * len(measurement.rank_window_seconds)
-        if usage.involuntary_switches > SWITCHES_PER_SECOND * threads * measurement.window_seconds:
-            return True
-        taken_seconds = stolen_seconds
-    else:
+def _is_contended(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+    """Whether others took too much of all the windows together: of one, which may take 20 ms, a moment is much."""
+    used = [(found.usage, found) for found in _measurements(results) if found.usage is not None]
+    window_seconds = math.fsum(found.window_seconds for _, found in used)
+    delays = [usage.run_delay_seconds for usage, _ in used if usage.run_delay_seconds is not None]
+    others = [usage.others_seconds for usage, _ in used if usage.others_seconds is not None]
+    taken_seconds = math.fsum(usage.steal_seconds or 0.0 for usage, _ in used)
+    if delays:
         # Threads also wait for each other (gloo's serve several ranks), and others may run on cores that nobody wants.
-        known = [seconds for seconds in (usage.run_delay_seconds, usage.others_seconds) if seconds is not None]
-        taken_seconds = min(known) + stolen_seconds
-    return taken_seconds > TAKEN_SHARE * measurement.window_seconds
+        taken_seconds += min(math.fsum(delays), math.fsum(others) if others else math.inf)
+    elif sum(usage.involuntary_switches for usage, _ in used) > SWITCHES_PER_SECOND * _thread_seconds(used):
+        return True
+    return taken_seconds > TAKEN_SHARE * window_seconds
+
+
+def _thread_seconds(used: Sequence[tuple[Usage, Measurement]]) -> float:
+    return math.fsum(found.num_threads * len(found.rank_window_seconds) * found.window_seconds for _, found in used)
 
 
 def _is_throttled(measurement: Measurement) -> bool:
@@ -155,7 +157,7 @@ FLAGS: dict[str, Flag] = {
             name="contended",
             meaning="other programs took the processor",
             cure="stop them and measure again",
-            is_raised=_any(_is_contended),
+            is_raised=_is_contended,
         ),
         Flag(
             name="throttled",

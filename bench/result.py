@@ -51,7 +51,7 @@ class Usage:
     run_delay_seconds: float | None = None
     """That their threads were ready to run and waited for a core."""
     others_seconds: float | None = None
-    """That other programs ran on the cores which these may use."""
+    """That other programs ran on the cores which these may use, at least; cores are counted in ticks of 10 ms."""
     steal_seconds: float | None = None
     """That the hypervisor gave the machine's cores to others."""
     quota_seconds: float | None = None

@@ -163,10 +163,20 @@ def test_every_flag_has_a_case_that_raises_it() -> None:
     assert {name for name, _, _ in RAISED_AND_NOT} | elsewhere == set(FLAG_NAMES)
 
 
-@pytest.mark.parametrize("name", ["contended", "throttled", "foreign_process", "recompiled", "implausible"])
+@pytest.mark.parametrize("name", ["throttled", "foreign_process", "recompiled", "implausible"])
 def test_one_round_of_many_is_enough(name: str, names: Names) -> None:
     firing = next(fields for flag, fields, _ in RAISED_AND_NOT if flag == name)
     assert names({}, firing, {}) == (name,)
+
+
+def test_contention_is_of_all_rounds_together(names: Names) -> None:
+    busy = _window(1.0, threads=1, run_delay_seconds=0.2, others_seconds=0.2)
+    quiet = _window(1.0, threads=1, run_delay_seconds=0.0, others_seconds=0.0)
+    assert names(busy, quiet, quiet) == ("contended",)
+    assert names(busy, quiet, quiet, quiet) == ()
+    waits = _window(1.0, threads=1, run_delay_seconds=0.9, others_seconds=0.0)
+    runs_elsewhere = _window(1.0, threads=1, run_delay_seconds=0.0, others_seconds=0.9)
+    assert names(waits) == names(runs_elsewhere) == ()
 
 
 def test_several_flags_stand_in_the_order_of_the_table(names: Names) -> None:

@@ -1,6 +1,7 @@
 """How processor and driver treat this process: time on a core, time spent waiting for one, clocks held back."""
 
 import dataclasses
+import math
 import os
 import resource
 import weakref
@@ -136,13 +137,18 @@ def usage_of(grown: Sequence[Sequence[int]]) -> Usage:
         involuntary_switches=sum(switches),
         run_delay_seconds=_seconds(sum(delay) if UNKNOWN not in delay else UNKNOWN),
         # The cores hold every rank, so the shortest look counts: a rank may wait for the others first.
-        others_seconds=None if UNKNOWN in busy else max(0, min(busy) - sum(cpu)) / _NS,
+        others_seconds=None if UNKNOWN in busy else max(0.0, min(busy) - sum(cpu) - _busy_error_ns()) / _NS,
         # The machine's and the container's: every rank sees the same.
         steal_seconds=_seconds(max(steal)),
         quota_seconds=_seconds(max(quota)),
         core_throttles=max(throttles) if max(throttles) != UNKNOWN else None,
         device_throttle_seconds=_seconds(max(device_throttle)),
     )
+
+
+def _busy_error_ns() -> float:
+    """Return how far the growth of the busy time of all own cores may be off: each is cut to whole ticks."""
+    return _TICK_NS * math.sqrt(len(_own_cores()))
 
 
 def _quota_stat(root: Path) -> str:
