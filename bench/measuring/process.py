@@ -118,11 +118,11 @@ def _leave_answer(folder: Path, rank: int, answer: Answer) -> None:
 
 
 def _enter(task: Task, rank: int) -> None:
-    """Give this process the environment, folder and threads that the task says, not the fork server's."""
+    """Give this process the environment, folder and threads that the task says, not the launcher's."""
     os.environ.clear()
     os.environ.update(task.environment)
     os.chdir(task.working_directory)
-    tempfile.tempdir = None  # the fork server's is remembered; this process has its own TMPDIR
+    tempfile.tempdir = None  # the launcher's is remembered; this process has its own TMPDIR
     # The launcher runs with a path of its own, so what the user's PYTHONPATH adds is added here.
     added = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry not in sys.path]
     sys.path[:0] = added
@@ -149,7 +149,8 @@ def _die_with_parent() -> None:
     """
     Kill this process as soon as the launcher is gone, also from within a collective that hangs.
 
-    A fork server's workers outlive a parent that was killed with SIGKILL: its life line is inherited by them.
+    A worker outlives a launcher that was killed with SIGKILL. The ranks forked after it hold its life line too: the
+    last of them goes first, and the others follow.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

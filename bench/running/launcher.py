@@ -1,35 +1,31 @@
 """
-The launcher: a process between the parent and its workers, one for each fork server.
+The launcher: a process between the parent and its workers, which is a fork server where the platform can fork.
 
-It owns the fork server, starts the ranks of each visit through `torch.multiprocessing.start_processes`, enforces the
-deadline, and ends with everything it started as soon as the parent closes its standard input, by design or by death.
-Running it apart keeps torch out of the parent, and the parent's `__main__` (a notebook, a script without a guard) out
-of the workers.
+It imports the libraries once, starts the ranks of each visit through `torch.multiprocessing.start_processes`, enforces
+the deadline, and ends with everything it started as soon as the parent closes its standard input, by design or by
+death. Running it apart keeps torch out of the parent, and the parent's `__main__` (a notebook, a script without a
+guard) out of the workers. It has one thread, as a process that forks must; multiprocessing's own fork server would be
+a second process that imports torch.
 """
 
 import argparse
 import contextlib
 import ctypes
+import importlib
 import json
-import multiprocessing
 import os
-import queue
 import shutil
 import signal
 import sys
-import threading
 import time
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
 
 GRACE_SECONDS = 1.0
 """What the other ranks get after one failed; torch's own default would be 30 s for one that ignores SIGTERM."""
-CLEAN_UP_SECONDS = 5.0
-"""What the listener needs at most to kill and remove everything."""
 STACK_SECONDS = 0.2
 """What a hanging worker gets to write its stack."""
 MAX_LOOKS, LOOK_SECONDS = 100, 0.005
@@ -50,7 +46,7 @@ class Session:
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def keep_present(self) -> None:
-        """Take what runs now (fork server, resource tracker) for what should stay between visits."""
+        """Take what runs now (a resource tracker) for what should stay between visits."""
         self._kept |= self._pids()
 
     def kill_strays(self) -> None:
@@ -95,6 +91,10 @@ def _sid_of(pid: int) -> int | None:
         return None
 
 
+class ParentGoneError(Exception):
+    """The parent closed the pipe or is dead; nothing may stay behind."""
+
+
 def main() -> None:
     """Serve orders, one JSON line each on standard input, until it closes."""
     parser = argparse.ArgumentParser()
@@ -104,26 +104,30 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = _take_standard_output()
     session = Session()
-    orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    # This thread is the only one that must react while a visit runs; it sleeps in read() until then.
-    listener = threading.Thread(target=_listen, args=(orders, session, options.directory), daemon=True)
-    listener.start()
-    if options.start_method == "forkserver":
-        multiprocessing.set_forkserver_preload(["bench.measuring.preload"])
-        forkserver.ensure_running()  # it imports torch while this process imports it below
-    from torch.multiprocessing.spawn import start_processes  # noqa: PLC0415 (after the server was started, see above)
+    try:
+        _serve_orders(answers, session, options.start_method)
+    except (ParentGoneError, BrokenPipeError):
+        pass
+    finally:
+        session.kill_all()
+        shutil.rmtree(options.directory, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            options.directory.parent.rmdir()  # the last launcher of a run removes the run's folder
+
+
+def _serve_orders(answers: TextIO, session: Session, start_method: str) -> None:
+    is_fork_server = start_method == "forkserver"
+    if is_fork_server:
+        importlib.import_module("bench.measuring.preload")
+        # A worker that outlived this process would keep the parent waiting for an answer.
+        os.register_at_fork(after_in_child=answers.close)
+    from torch.multiprocessing.spawn import start_processes  # noqa: PLC0415 (after the preload, which sets threads)
 
     is_first = True
-    while True:
-        order = orders.get()
-        try:
-            answers.write(json.dumps(_serve(start_processes, order, options.start_method)) + "\n")
-            answers.flush()
-        except Exception:
-            # Most likely the parent is gone, and nobody reads the answer or the fork server was killed already. Then
-            # the listener ends this process, once everything is removed.
-            listener.join(CLEAN_UP_SECONDS)
-            raise
+    for line in iter(sys.stdin.readline, ""):
+        ending = _serve(start_processes, json.loads(line), "fork" if is_fork_server else "spawn")
+        answers.write(json.dumps(ending) + "\n")
+        answers.flush()
         if is_first:
             session.keep_present()
             is_first = False
@@ -131,7 +135,7 @@ def main() -> None:
 
 
 def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> dict[str, Any]:
-    from torch.multiprocessing.spawn import ProcessException  # noqa: PLC0415 (as in main)
+    from torch.multiprocessing.spawn import ProcessException  # noqa: PLC0415 (as in _serve_orders)
 
     from bench.measuring.process import run_rank  # noqa: PLC0415 (needs torch)
 
@@ -139,11 +143,14 @@ def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> di
     context = start_processes(
         run_rank, args=(order["directory"],), nprocs=order["num_processes"], join=False, start_method=start_method
     )
-    timed_out = False
+    stdin, timed_out = sys.stdin.fileno(), False
     survivors: set[int] = set()  # what join() does to them after a failure must not be taken for what happened to them
     try:
         while True:
-            wait(list(context.sentinels), timeout=max(0.0, deadline - time.monotonic()))
+            # No order comes before the answer to this one, so what there is to read of the parent is its end.
+            ready = wait([*context.sentinels, stdin], timeout=max(0.0, deadline - time.monotonic()))
+            if stdin in ready:
+                raise ParentGoneError
             survivors = {rank for rank, process in enumerate(context.processes) if process.is_alive()}
             if context.join(timeout=0, grace_period=GRACE_SECONDS):
                 survivors = set()
@@ -174,22 +181,11 @@ def _kill(processes: list[Any]) -> None:
         process.join()
 
 
-def _take_standard_output() -> Any:
+def _take_standard_output() -> TextIO:
     """Keep standard output for answers, and send whatever else is printed to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
-
-
-def _listen(orders: "queue.SimpleQueue[dict[str, Any]]", session: Session, directory: Path) -> None:
-    for line in sys.stdin:
-        orders.put(json.loads(line))
-    # The parent closed the pipe or is dead. Nothing may stay behind.
-    session.kill_all()
-    shutil.rmtree(directory, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        directory.parent.rmdir()  # the last launcher of a run removes the run's folder
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def test_when_the_parent_is_killed_everything_ends_also_a_collective_that_hangs(
     with sandbox.start("--suite", "quick", *options, "--timeout", "100", "--out", "out") as process:
         for rank in range(2):
             _wait_for(sandbox.directory / f"hangs{rank}", process)
-        assert len(sandbox.processes()) > 6  # the program, three launchers, their fork servers, two ranks
+        assert len(sandbox.processes()) >= 6  # the program, three launchers, two ranks
         assert any(sandbox.temporary.rglob("tmp*"))
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
