@@ -26,8 +26,8 @@ class Device(Protocol):
     def peak_memory(self) -> tuple[int | None, int | None]:
         """Return the allocated and reserved peaks in bytes, the largest over the devices in use; None: unknown."""
 
-    def allocator_state(self) -> tuple[int, ...]:
-        """Return numbers that stop changing once the allocator has settled."""
+    def reserved_bytes(self) -> int | None:
+        """Return what the allocator holds in reserve, over all devices; None: unknown."""
 
     def allocator_retries(self) -> int | None:
         """Return how often the allocator gave its reserve back to get memory, over all devices; None: unknown."""
@@ -58,9 +58,9 @@ class CpuDevice:
         """Return nothing known."""
         return None, None
 
-    def allocator_state(self) -> tuple[int, ...]:
-        """Return nothing that changes."""
-        return ()
+    def reserved_bytes(self) -> int | None:
+        """Return nothing known."""
+        return None
 
     def allocator_retries(self) -> int | None:
         """Return nothing known."""
@@ -114,15 +114,9 @@ class AcceleratorDevice:
         reserved = max(self._module.max_memory_reserved(device) for device in self.torch_devices)
         return allocated, reserved
 
-    def allocator_state(self) -> tuple[int, ...]:
-        """Return reserved bytes and retries of every device in use."""
-        if not hasattr(self._module, "memory_stats"):
-            return ()
-        state = []
-        for device in self.torch_devices:
-            stats = self._module.memory_stats(device)
-            state += [stats.get("reserved_bytes.all.current", 0), stats.get("num_alloc_retries", 0)]
-        return tuple(state)
+    def reserved_bytes(self) -> int | None:
+        """Return the reserves of every device in use together."""
+        return self._sum_of("reserved_bytes.all.current")
 
     def allocator_retries(self) -> int | None:
         """Return the retries of every device in use together."""

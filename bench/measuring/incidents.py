@@ -16,9 +16,10 @@ class State:
 
     scale: float
     """Of the loss, by GradScaler: it falls with every step that is left out, and grows now and then."""
-    allocator: tuple[int, ...]
-    """Bytes held in reserve and retries, of every device in use."""
+    reserved_bytes: int | None
+    """By the allocator, of every device in use."""
     retries: int | None
+    """Of the allocator, to get memory."""
     compilations: int
     """By torch.compile, since the process began."""
 
@@ -37,7 +38,7 @@ def look(step: TrainingStep, device: Device) -> State:
     """Return the state between two blocks; it may wait for the device, so never call it inside one."""
     return State(
         scale=step.scaler.get_scale(),
-        allocator=device.allocator_state(),
+        reserved_bytes=device.reserved_bytes(),
         retries=device.allocator_retries(),
         compilations=num_compilations(),
     )

@@ -15,8 +15,8 @@ from bench.reporting._style import GREY, INK, fills, save
 from bench.results.frame import Run
 
 _SUBTITLE = (
-    "Peak of one training step on the fullest device (on the CPU: in the fullest process); shorter is better. "
-    "Largest over rounds."
+    "Peak of one training step on the fullest device, the largest over rounds (on the CPU: in the fullest process, in "
+    "the first round); shorter is better."
 )
 
 

@@ -74,7 +74,7 @@ def test_the_cpu_has_the_host_clock_and_no_peaks() -> None:
     assert device.torch_devices == [torch.device("cpu")]
     assert isinstance(device.clock(), HostClock)
     assert device.peak_memory() == (None, None)
-    assert device.allocator_state() == ()
+    assert (device.reserved_bytes(), device.allocator_retries()) == (None, None)
     assert not device.is_accelerator
 
 
@@ -121,15 +121,16 @@ def test_peaks_are_reset_on_every_device() -> None:
     assert module.calls == [("reset", device) for device in _cuda(0, 2)]
 
 
-def test_the_allocators_state_is_reserved_bytes_and_retries_of_every_device() -> None:
-    assert AcceleratorDevice(_cuda(0, 1, 2), FakeCuda()).allocator_state() == (10, 0, 11, 1, 0, 0)
+def test_the_allocators_reserve_and_retries_are_those_of_every_device_together() -> None:
+    device = AcceleratorDevice(_cuda(0, 1, 2), FakeCuda())
+    assert (device.reserved_bytes(), device.allocator_retries()) == (10 + 11, 1)
 
 
 def test_what_a_device_module_cannot_say_is_unknown_and_not_zero() -> None:
     device = AcceleratorDevice([torch.device("mps", 0)], FakeMps())
     device.reset_peak_memory()
     assert device.peak_memory() == (None, None)
-    assert device.allocator_state() == ()
+    assert (device.reserved_bytes(), device.allocator_retries()) == (None, None)
 
 
 def test_a_case_on_the_cpu_uses_the_cpu_whatever_its_rank(make_case: Callable[..., Case]) -> None:

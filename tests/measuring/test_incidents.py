@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 
 WARM_UP_STEPS = 10
 """Of the worker on a CPU: the first step, and nine until nothing changes."""
-CALM = State(scale=65536.0, allocator=(), retries=None, compilations=0)
+CALM = State(scale=65536.0, reserved_bytes=None, retries=None, compilations=0)
 
 SOURCE = f"""
 import torch

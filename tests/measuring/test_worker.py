@@ -345,13 +345,13 @@ def test_nothing_is_left_to_drain_on_the_cpu_and_no_scaler_skips_there(make: Mak
     assert (seen.window_compilations, seen.foreign_processes) == (0, None)
 
 
-@pytest.mark.parametrize("change", [{"scale": 2.0}, {"allocator": (7, 9)}, {"compilations": 1}, {"retries": 1}])
+@pytest.mark.parametrize("change", [{"scale": 2.0}, {"reserved_bytes": 9}, {"compilations": 1}, {"retries": 1}])
 def test_a_block_in_which_anything_changes_is_not_settled(
     make: Make, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     worker = make()
     worker.prepare()
-    calm = State(scale=1.0, allocator=(7, 8), retries=0, compilations=0)
+    calm = State(scale=1.0, reserved_bytes=8, retries=0, compilations=0)
     _look(monkeypatch, [calm, calm, calm, dataclasses.replace(calm, **change)])
     assert worker.run_block(1).is_settled
     assert not worker.run_block(1).is_settled
@@ -365,7 +365,7 @@ def _look(monkeypatch: pytest.MonkeyPatch, states: Sequence[State]) -> Iterator[
 
 
 def _scales(*scales: float) -> list[State]:
-    return [State(scale=scale, allocator=(), retries=None, compilations=0) for scale in scales]
+    return [State(scale=scale, reserved_bytes=None, retries=None, compilations=0) for scale in scales]
 
 
 def test_fp16_is_not_warm_while_its_scale_still_falls(make: Make) -> None:

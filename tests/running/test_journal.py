@@ -9,7 +9,7 @@ import pytest
 from bench.case import Case
 from bench.errors import JournalError
 from bench.record import to_plain
-from bench.result import SCHEMA_VERSION, CaseResult, DeviceInfo, Environment, Failure, Plan, SamplingPlan
+from bench.result import SCHEMA_VERSION, CaseResult, DeviceInfo, Environment, Failure, Plan, SamplingPlan, Sitting
 from bench.running import journal
 
 CASE = Case(workload="mlp:small", device="cpu", strategy="single", precision="fp32", batch_size=8)
@@ -52,6 +52,21 @@ def _changed(path: Path, line: int, **changes: Any) -> None:
 
 def test_what_was_written_is_read_back(path: Path) -> None:
     assert journal.read(path) == journal.Journal(plan=PLAN, results=(GOOD, BAD))
+
+
+def test_sittings_are_kept_apart_from_results_in_the_order_in_which_they_ended(path: Path) -> None:
+    sittings = [Sitting(servers_seconds=4.0 + n, reporting_seconds=0.5, total_seconds=9.0) for n in range(2)]
+    for sitting in sittings:
+        writer = journal.JournalWriter(path)
+        writer.write_sitting(sitting)
+        writer.close()
+    assert journal.read(path) == journal.Journal(plan=PLAN, results=(GOOD, BAD), sittings=tuple(sittings))
+
+
+def test_a_sitting_with_a_part_missing_is_named_by_its_line(path: Path) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps({"kind": "sitting", "schema_version": SCHEMA_VERSION, "servers_seconds": 1.0}) + "\n")
+    assert _refusal(path).startswith(f"{path}:4: not a sitting (")
 
 
 def test_the_directory_of_a_run_stands_for_its_journal(path: Path) -> None:

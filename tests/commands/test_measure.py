@@ -1,0 +1,53 @@
+"""What a continued run gets of its budget, and what is said to be ahead."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.case import Case
+from bench.commands import _measure
+from bench.result import CaseResult, Environment, Plan, SamplingPlan
+from bench.running.journal import Journal
+from bench.running.matrix import PlannedCase
+
+
+@pytest.fixture(name="stored")
+def _stored(make_case: Callable[..., Case]) -> Journal:
+    """A run that was given 90 s and has spent 30 of them on three visits, one of which hung."""
+    case = make_case()
+    results = [
+        CaseResult(case=case, round=0, status="ok", duration_seconds=2.0),
+        CaseResult(case=case, round=1, status="ok", duration_seconds=3.0),
+        CaseResult(case=case, round=2, status="timeout", duration_seconds=25.0),
+    ]
+    plan = Plan(cases=(case,), sampling=SamplingPlan(budget_seconds=90.0), environment=Environment())
+    return Journal(plan=plan, results=tuple(results))
+
+
+def test_a_run_goes_on_with_what_was_left_of_its_budget(stored: Journal) -> None:
+    plan = _measure._with_more_time(stored, None)
+    assert plan.sampling.budget_seconds - _measure._spent_seconds(stored.results) == 60.0
+
+
+def test_a_budget_that_is_given_counts_from_now_on(stored: Journal) -> None:
+    plan = _measure._with_more_time(stored, 10.0)
+    assert plan.sampling.budget_seconds - _measure._spent_seconds(stored.results) == 10.0
+    assert plan == dataclasses.replace(stored.plan, sampling=plan.sampling)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "estimate"),
+    [
+        ({"budget_seconds": 90.0}, "about 95 s at most (the budget, and the reports)"),
+        ({"rounds": 10}, "roughly 71 s for 10 rounds"),  # 10 x (6 s and 0.6 s), and 5 s of reports
+    ],
+)
+def test_the_time_ahead_is_said(
+    make_case: Callable[..., Case], stored: Journal, sampling: dict[str, Any], estimate: str, tmp_path: Any
+) -> None:
+    planned = [PlannedCase(case=make_case()), PlannedCase(case=make_case(device="cuda"))]
+    plan = Plan(cases=stored.plan.cases, sampling=SamplingPlan(**sampling), environment=Environment())
+    work = _measure.Work(plan=plan, planned=planned, earlier=(), directory=tmp_path)
+    assert _measure._estimate(work, planned).startswith(estimate)
