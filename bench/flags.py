@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from bench.metrics import deviation_ratio, step_seconds
 from bench.precisions import PRECISIONS
-from bench.result import CaseResult, Measurement, SamplingPlan, Usage
+from bench.result import CaseResult, Environment, Measurement, Plan, SamplingPlan, Usage
 from bench.statistics import log_median, log_t_interval
+from bench.utilization import model_flops_utilization, peak_of_case
 
 TAKEN_SHARE = 0.05
 """Share of a window for which others may keep threads from a core; docs/method.md has idle and busy machines."""
@@ -19,9 +20,13 @@ HELD_BACK_SHARE = 0.01
 DRIFT_RATIO, DRIFT_RATIO_OF_ONE = 0.05, 0.2
 """How far the last third of the steps may be from the first: of all rounds together, and of a single one."""
 CLOCK_RATIO = 0.02
-"""How far the steps may be from adding up to their window."""
+"""How far the steps may be from adding up to their window, and a rate above its peak."""
+ATTAINED_RATIO = 2.0
+"""How far a rate may be above what was attained here: shared machines have run at half their speed for seconds."""
 
-Raised = Callable[[Sequence[CaseResult], SamplingPlan], bool]
+_NO_PLAN = Plan(cases=(), sampling=SamplingPlan(min_rounds=0), environment=Environment())
+
+Raised = Callable[[Sequence[CaseResult], Plan], bool]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,19 +40,19 @@ class Flag:
     """Takes the visits of one case and the plan."""
 
 
-def raised(results: Sequence[CaseResult], sampling: SamplingPlan) -> tuple[str, ...]:
+def raised(results: Sequence[CaseResult], plan: Plan) -> tuple[str, ...]:
     """
     Return the names of the flags that the visits of one case raise, in the order of the table.
 
     A flag that a visit brought along and that is not in the table (a newer version wrote it) comes last.
     """
-    known = [flag.name for flag in FLAGS.values() if flag.is_raised(results, sampling)]
+    known = [flag.name for flag in FLAGS.values() if flag.is_raised(results, plan)]
     return tuple(dict.fromkeys([*known, *(name for result in results for name in result.flags)]))
 
 
 def raised_by(result: CaseResult) -> tuple[str, ...]:
     """Return the same for one visit, whose number says nothing."""
-    return raised([result], SamplingPlan(min_rounds=0))
+    return raised([result], _NO_PLAN)
 
 
 def _measurements(results: Sequence[CaseResult]) -> list[Measurement]:
@@ -56,15 +61,15 @@ def _measurements(results: Sequence[CaseResult]) -> list[Measurement]:
 
 def _any(is_raised: Callable[[Measurement], bool]) -> Raised:
     """Return the rule that one visit is enough to raise the flag."""
-    return lambda results, _sampling: any(is_raised(measurement) for measurement in _measurements(results))
+    return lambda results, _plan: any(is_raised(measurement) for measurement in _measurements(results))
 
 
 def _brings_along(name: str) -> Raised:
     """Return the rule for a flag that only the parent sees, at the end of a visit."""
-    return lambda results, _sampling: any(name in result.flags for result in results)
+    return lambda results, _plan: any(name in result.flags for result in results)
 
 
-def _is_contended(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+def _is_contended(results: Sequence[CaseResult], _plan: Plan) -> bool:
     """Whether others took too much of all the windows together: of one, which may take 20 ms, a moment is much."""
     used = [(found.usage, found) for found in _measurements(results) if found.usage is not None]
     window_seconds = math.fsum(found.window_seconds for _, found in used)
@@ -91,7 +96,7 @@ def _is_throttled(measurement: Measurement) -> bool:
     return held_back > HELD_BACK_SHARE * measurement.window_seconds or bool(usage.core_throttles)
 
 
-def _is_unsteady(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+def _is_unsteady(results: Sequence[CaseResult], _plan: Plan) -> bool:
     drifts = [drift for measurement in _measurements(results) if (drift := _drift_ratio(measurement))]
     if len(drifts) == 1:
         return abs(drifts[0] - 1) > DRIFT_RATIO_OF_ONE
@@ -105,7 +110,7 @@ def _drift_ratio(measurement: Measurement) -> float | None:
     return math.exp(log_median(steps[-third:]) - log_median(steps[:third])) if third else None
 
 
-def _is_launch_bound(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+def _is_launch_bound(results: Sequence[CaseResult], _plan: Plan) -> bool:
     """Whether the device was usually done less than a step after the host, so that it waited for the host all along."""
     steps_ahead = [
         measurement.drain_seconds / step_seconds(measurement)
@@ -115,18 +120,31 @@ def _is_launch_bound(results: Sequence[CaseResult], _sampling: SamplingPlan) -> 
     return bool(steps_ahead) and statistics.median(steps_ahead) < 1
 
 
-def _is_implausible(measurement: Measurement) -> bool:
-    """Whether the steps do not add up to the window that they are the parts of."""
+def _is_implausible(results: Sequence[CaseResult], plan: Plan) -> bool:
+    """Whether the steps do not add up, or the devices would have computed faster than they can."""
+    measurements = _measurements(results)
+    if any(not _adds_up(measurement) for measurement in measurements):
+        return True
+    flops = next((found.step_flops for found in measurements if found.step_flops), None)
+    peak = peak_of_case(results[0].case, plan.environment) if results else None
+    if flops is None or peak is None:
+        return False
+    share = model_flops_utilization(flops, min(map(step_seconds, measurements)), peak.flops_per_second)
+    return share > (ATTAINED_RATIO if peak.source == "measured" else 1 + CLOCK_RATIO)
+
+
+def _adds_up(measurement: Measurement) -> bool:
+    """Whether the steps are the parts of their window."""
     samples = measurement.samples_seconds["step"]
     if not samples:
-        return False
+        return True
     window = measurement.rank_window_seconds[0]
     ratio = math.fsum(samples) / len(samples) * measurement.window_steps / window
     # On the event clock the window also holds a first step from idle, which is no sample, so its steps may fall short.
-    return ratio > 1 + CLOCK_RATIO or (measurement.clock != "event" and ratio < 1 - CLOCK_RATIO)
+    return ratio <= 1 + CLOCK_RATIO and (measurement.clock == "event" or ratio >= 1 - CLOCK_RATIO)
 
 
-def _is_diverged(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool:
+def _is_diverged(results: Sequence[CaseResult], _plan: Plan) -> bool:
     deviations = [deviation_ratio(found) for found in _measurements(results)]
     precision = PRECISIONS.get(results[0].case.precision) if results else None
     if precision is None:  # a newer version's, of which nothing is known here
@@ -134,8 +152,8 @@ def _is_diverged(results: Sequence[CaseResult], _sampling: SamplingPlan) -> bool
     return any(deviation is not None and deviation > precision.tolerance_ratio for deviation in deviations)
 
 
-def _has_few_rounds(results: Sequence[CaseResult], sampling: SamplingPlan) -> bool:
-    return all(result.status == "ok" for result in results) and len(_measurements(results)) < sampling.min_rounds
+def _has_few_rounds(results: Sequence[CaseResult], plan: Plan) -> bool:
+    return all(result.status == "ok" for result in results) and len(_measurements(results)) < plan.sampling.min_rounds
 
 
 FLAGS: dict[str, Flag] = {
@@ -143,9 +161,9 @@ FLAGS: dict[str, Flag] = {
     for row in (
         Flag(
             name="implausible",
-            meaning="its steps do not add up to its time",
+            meaning="its steps do not add up to its time, or it would be faster than its devices can be",
             cure="do not use it; run selftest, and report it",
-            is_raised=_any(_is_implausible),
+            is_raised=_is_implausible,
         ),
         Flag(
             name="diverged",

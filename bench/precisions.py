@@ -26,6 +26,13 @@ class Precision:
     and 4e-7 for DDP in fp32. A step that computes something else is further off by far.
     """
 
+    @property
+    def number_format(self) -> str:
+        """What the inputs of matrix products are rounded to: fp32, tf32, bf16 or fp16."""
+        if self.autocast_dtype is not None:
+            return {"bfloat16": "bf16", "float16": "fp16"}[self.autocast_dtype]
+        return "tf32" if self.tf32 else "fp32"
+
 
 _NO_TF32 = "TF32 is a number format of NVIDIA GPUs; this device has none"
 

@@ -151,8 +151,12 @@ class Measurement:
     """Of the first loss from that in fp32 on one device without a wrapper; in the first round only."""
     gradient_norm_deviation_ratio: float | None = None
     """The same of the norm of the first gradient."""
+    step_flops: int | None = None
+    """Operations of matrix products, convolutions and attention of a step, over all ranks; in the first round only."""
+    flops_source: str | None = None
+    """Where they were counted: meta, or device."""
     extras_seconds: float = 0.0
-    """What memory, counters and check took, after the timed window."""
+    """What memory, counters, FLOPs and check took, after the timed window."""
     notes: tuple[str, ...] = ()
     """Sentences a reader of the row should know, such as a library that had to be turned off."""
 
@@ -225,6 +229,8 @@ class Environment:
     hard: Mapping[str, str] = dataclasses.field(default_factory=dict)
     soft: Mapping[str, str] = dataclasses.field(default_factory=dict)
     start_method: str = "forkserver"
+    attained_flops_per_second: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """`cpu/fp32` and so on to the rate of a large matrix product here, for devices that have no data sheet."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

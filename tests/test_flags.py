@@ -9,9 +9,14 @@ import pytest
 from bench.case import Case
 from bench.flags import FLAGS, raised, raised_by
 from bench.precisions import PRECISIONS
-from bench.result import CaseResult, Measurement, SamplingPlan, Usage
+from bench.result import CaseResult, DeviceInfo, Environment, Measurement, Plan, SamplingPlan, Usage
 
-ENOUGH = SamplingPlan(min_rounds=1)
+
+def _plan(environment: Environment = Environment(), **sampling: Any) -> Plan:  # noqa: B008 (frozen)
+    return Plan(cases=(), sampling=SamplingPlan(**sampling), environment=environment)
+
+
+ENOUGH = _plan(min_rounds=1)
 FLAG_NAMES = (
     *("implausible", "diverged", "contended", "throttled", "foreign_process", "unsteady", "launch_bound"),
     *("allocator_retry", "skipped_steps", "recompiled", "teardown_abort", "few_rounds"),
@@ -200,6 +205,49 @@ def test_the_check_of_the_first_round_holds_for_all_of_them(names: Names) -> Non
     assert names({"loss_deviation_ratio": 0.5}, {}, {}) == ("diverged",)
 
 
+H100 = Environment(devices=(DeviceInfo(type="cuda", index=0, name="NVIDIA H100 80GB HBM3"),))
+CPU = Environment(attained_flops_per_second={"cpu/fp32": 1e11})
+
+
+@pytest.mark.parametrize(
+    ("axes", "environment", "bound"),
+    [
+        ({"device": "cuda", "precision": "amp_bf16"}, H100, 989.5e12 * 1.02),
+        ({"device": "cuda", "precision": "fp32"}, H100, 67e12 * 1.02),
+        ({"device": "cpu", "precision": "fp32"}, CPU, 2e11),  # attained, which is no bound: the machine may get faster
+    ],
+)
+def test_what_would_be_faster_than_its_devices_can_be_is_implausible(
+    make_case: Callable[..., Case],
+    make_rounds: Callable[..., list[CaseResult]],
+    axes: dict[str, str],
+    environment: Environment,
+    bound: float,
+) -> None:
+    plan = _plan(environment, min_rounds=1)
+    for share, names_of_flags in ((1.01, ("implausible",)), (0.99, ())):
+        results = make_rounds(make_case(**axes), [0.1, 0.2], step_flops=round(bound * 0.1 * share))
+        assert raised(results, plan) == names_of_flags
+
+
+def test_a_time_ten_times_too_short_is_implausible(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
+) -> None:
+    """At 43 % of the peak, as a good step has."""
+    plan, case = _plan(H100, min_rounds=1), make_case(device="cuda", precision="amp_bf16")
+    flops = round(0.43 * 989.5e12 * 0.1)
+    assert raised(make_rounds(case, [0.1], step_flops=flops), plan) == ()
+    assert raised(make_rounds(case, [0.01], step_flops=flops), plan) == ("implausible",)
+
+
+def test_a_device_without_a_data_sheet_accuses_nobody(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
+) -> None:
+    strange = Environment(devices=(DeviceInfo(type="cuda", index=0, name="NVIDIA A10G"),))
+    results = make_rounds(make_case(device="cuda"), [1e-9], step_flops=10**15)
+    assert raised(results, _plan(strange, min_rounds=1)) == ()
+
+
 def test_where_nothing_is_known_of_the_processor_nobody_is_accused(names: Names) -> None:
     assert names({"usage": None}) == ()
     assert names(_window(1.0, threads=2, run_delay_seconds=None, steal_seconds=None, core_throttles=None)) == ()
@@ -274,7 +322,7 @@ def test_fewer_rounds_than_the_plan_wants_are_few(
     make_case: Callable[..., Case],
     make_rounds: Callable[..., list[CaseResult]],
 ) -> None:
-    assert raised(make_rounds(make_case(), [0.1] * rounds), SamplingPlan(min_rounds=8)) == flags
+    assert raised(make_rounds(make_case(), [0.1] * rounds), _plan(min_rounds=8)) == flags
 
 
 def test_a_case_that_failed_has_no_figure_to_doubt(
@@ -282,13 +330,13 @@ def test_a_case_that_failed_has_no_figure_to_doubt(
 ) -> None:
     case = make_case()
     failed = CaseResult(case=case, round=1, status="oom", reason="3 GiB")
-    assert raised([failed], SamplingPlan()) == ()
-    assert raised([*make_rounds(case, [0.1]), failed], SamplingPlan()) == ()
+    assert raised([failed], _plan()) == ()
+    assert raised([*make_rounds(case, [0.1]), failed], _plan()) == ()
 
 
 def test_one_visit_alone_is_never_said_to_be_few_rounds(
     make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
 ) -> None:
     (result,) = make_rounds(make_case(), [0.1], foreign_processes=1)
-    assert raised([result], SamplingPlan()) == ("foreign_process", "few_rounds")
+    assert raised([result], _plan()) == ("foreign_process", "few_rounds")
     assert raised_by(result) == ("foreign_process",)

@@ -14,7 +14,18 @@ from bench.registry import PACKAGE_DIR
 LAYERS = (
     ("errors", "case", "result", "record", "workload"),  # words
     # Tables:
-    ("registry", "precisions", "metrics", "statistics", "reference", "flags", "axes", "workload_spec", "peaks"),
+    (
+        "registry",
+        "precisions",
+        "metrics",
+        "statistics",
+        "reference",
+        "flags",
+        "axes",
+        "workload_spec",
+        "peaks",
+        "utilization",
+    ),
     ("suite", "suite_file"),
     ("workloads", "strategies"),
     ("measuring",),

@@ -60,7 +60,7 @@ def test_a_metric_s_name_says_its_unit() -> None:
     units = ("_seconds", "_bytes", "_per_second", "_ratio")
     counts = {name for name in METRICS if not name.endswith(units)} - {"final_loss"}
     assert counts == {
-        *("parameters", "operators", "host_syncs", "optimizer_host_syncs", "kernels"),
+        *("parameters", "step_flops", "operators", "host_syncs", "optimizer_host_syncs", "kernels"),
         *("graph_breaks", "recompiles", "collectives"),
     }
     assert all(METRICS[name].is_count for name in counts)

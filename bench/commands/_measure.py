@@ -15,15 +15,19 @@ from bench.commands._progress import Progress
 from bench.commands._report import EXIT_NOTHING, exit_status_of, report
 from bench.commands._request import Request
 from bench.errors import BenchError, UsageError
+from bench.precisions import PRECISIONS
 from bench.result import CaseResult, Environment, Plan
 from bench.running import machine, resume
 from bench.running.journal import FILE_NAME, Journal, JournalWriter
 from bench.running.matrix import PlannedCase, expand, judge
-from bench.running.pool import Pool, usual_start_method
+from bench.running.pool import CallError, Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised, run_rounds
 
 REPORT_SECONDS = 5.0
 """Imports of pandas and matplotlib and three figures, measured on two cores."""
+ATTAINED = "bench.measuring.attained:look"
+ATTAINED_SECONDS = 30.0
+"""For two formats, at some tenths of a second each on an idle machine."""
 VISIT_SECONDS = {"cpu": 0.6, "accelerator": 6.0}
 """What a worker of a built-in case takes: measured on two cores; on an accelerator 2 s of warm-up and its start."""
 
@@ -55,6 +59,8 @@ def run(request: Request) -> int:
                     progress.say(note)
                 work = _work(request, stored, pool.environment)
                 directory = work.directory
+                if request.resume is None:
+                    work = _with_attained_rates(work, pool, progress)
                 _measure(work, pool, progress, request)
     except (Interrupted, BenchError, OSError) as error:
         ending = error
@@ -114,6 +120,22 @@ def _work(request: Request, stored: Journal | None, environment: Environment, *,
     planned = [judge(case, environment.devices) for case in stored.plan.cases]
     resumed = _with_more_time(stored, request.added_seconds)
     return Work(plan=resumed, planned=planned, earlier=stored.results, directory=request.resume)
+
+
+def _with_attained_rates(work: Work, pool: Pool, progress: Progress) -> Work:
+    """Return *work* with the rate of matrix products on this CPU, in the formats of its cases; it has no data sheet."""
+    runnable = [entry.case for entry in work.planned if entry.status is None and entry.case.device_type == "cpu"]
+    formats = sorted({PRECISIONS[case.precision].number_format for case in runnable})
+    if not formats:
+        return work
+    try:
+        seen = pool.call(ATTAINED, timeout_seconds=ATTAINED_SECONDS, number_formats=formats)
+    except CallError as error:
+        progress.say(f"the CPU's rate is not known, so no share of it is shown: {error}")
+        return work
+    rates = {f"cpu/{name}": rate for name, rate in seen.items()}
+    environment = dataclasses.replace(work.plan.environment, attained_flops_per_second=rates)
+    return dataclasses.replace(work, plan=dataclasses.replace(work.plan, environment=environment))
 
 
 def _with_more_time(stored: Journal, added_seconds: float | None) -> Plan:

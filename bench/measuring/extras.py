@@ -1,11 +1,11 @@
-"""What is the same in every round and so is looked at once, after the timed window: memory, counters, the check."""
+"""What is the same in every round and is looked at once, after the timed window: memory, counters, FLOPs, the check."""
 
 import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.measuring import counters, memory, trace
+from bench.measuring import counters, flops, memory, trace
 from bench.measuring.deviation import deviation_of
 from bench.measuring.placement import tensors_of
 from bench.measuring.worker import Worker
@@ -20,7 +20,7 @@ Fields = dict[str, Any]
 
 def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: float) -> Measurement:
     """
-    Return *measurement* with peak memory on the CPU, counters, and the deviation from fp32.
+    Return *measurement* with peak memory on the CPU, counters, FLOPs, and the deviation from fp32.
 
     Whatever fails here is a note on the row: the timings are good.
 
@@ -32,11 +32,12 @@ def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: flo
     started = time.perf_counter()
     affordable = int(EXTRA_STEPS * worker.warm_step_seconds < remaining_seconds)
     if not worker.ranks.agree(affordable):
-        note = "no memory, counters or check: too little time was left before the deadline"
+        note = "no memory, counters, FLOPs or check: too little time was left before the deadline"
         return dataclasses.replace(measurement, notes=(*measurement.notes, note))
     found: Fields = {}
     notes = list(measurement.notes)
-    for what, look in (("memory or counters", _counted), ("check against fp32", _checked)):
+    looks = (("memory or counters", _counted), ("FLOPs", _flops), ("check against fp32", _checked))
+    for what, look in looks:
         fields, complaint = _attempt(what, look, worker)
         found |= fields
         notes += complaint
@@ -67,6 +68,12 @@ def _cpu_memory(worker: Worker, events: list[trace.Event]) -> Fields:
     peak = state + memory.peak_of_step_bytes(trace.cpu_allocations_bytes(events))
     largest = max(known for (known,) in worker.ranks.gather([peak]))
     return {"peak_allocated_bytes": largest, "memory_source": "allocator"}
+
+
+def _flops(worker: Worker) -> Fields:
+    found = flops.count(worker.built)
+    total = None if found.flops is None else found.flops * worker.ranks.world_size
+    return {"step_flops": total, "flops_source": None if total is None else found.source}
 
 
 def _checked(worker: Worker) -> Fields:

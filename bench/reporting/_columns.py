@@ -14,7 +14,15 @@ GAP = 2
 _WORKLOAD_LENGTHS = (32, 24, 16, 12)
 """How much of a workload's name is shown: as much as fits."""
 _MIN_WORKLOAD_LENGTH = 8
-_USUAL = {"compile": "eager", "input": "resident", "loop": "clean", "items/s": "", "flags": "", "memory": ""}
+_USUAL = {
+    "compile": "eager",
+    "input": "resident",
+    "loop": "clean",
+    "items/s": "",
+    "flags": "",
+    "memory": "",
+    "of peak": "",
+}
 """A column in which every row has this value says nothing and is never shown."""
 
 
@@ -55,12 +63,13 @@ def columns(measured: Sequence[Row], clean: Callable[[str], str]) -> list[Column
         axis("loop", lambda row: row.case.loop),
         dataclasses.replace(axis("batch", lambda row: str(row.case.global_batch_size)), is_number=True),
         column("step", _step),
-        column("samples/s", _samples, drop_order=5),
-        column("items/s", _items, drop_order=1),
-        column("memory", _memory, drop_order=3),
+        column("samples/s", _samples, drop_order=6),
+        column("items/s", _items, drop_order=2),
+        column("memory", _memory, drop_order=4),
+        column("of peak", _share_of_peak, drop_order=1),
         column("speed-up", _speedup),
-        column("rounds", lambda row: str(row.columns["rounds"]), drop_order=2),
-        dataclasses.replace(column("flags", lambda row: " ".join(row.flags), drop_order=4), is_number=False),
+        column("rounds", lambda row: str(row.columns["rounds"]), drop_order=3),
+        dataclasses.replace(column("flags", lambda row: " ".join(row.flags), drop_order=5), is_number=False),
     ]
     return [column for column in found if set(column.cells) != {_USUAL.get(column.header)}]
 
@@ -138,6 +147,11 @@ def _items(row: Row) -> str:
 def _memory(row: Row) -> str:
     value = row.number("peak_allocated_bytes")
     return "" if value is None else size(value)
+
+
+def _share_of_peak(row: Row) -> str:
+    share = row.number("mfu_ratio")
+    return "" if share is None else f"{100 * share:.{0 if share >= 0.1 else 1}f} %"  # noqa: PLR2004 (two digits)
 
 
 def _speedup(row: Row) -> str:

@@ -14,6 +14,12 @@ from bench.reporting._rows import Row, rows
 from bench.reporting._terminal import ASCII
 from bench.results.frame import Run
 
+_PEAKS = {
+    "data sheet": "the step's arithmetic as a share of the dense rate in the devices' data sheets (MFU)",
+    "measured": "the step's arithmetic as a share of a large matrix product's on this CPU, measured before the run",
+}
+"""Source of a peak to what the column says."""
+
 MakeText = Callable[..., Text]
 
 
@@ -105,6 +111,8 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
     over = f"speed-up over {' or '.join(references)} with the same workload and global batch"
     has_speedup = all(column.header != "speed-up" for column in dropped)
     lines.append("±: 95 % interval over rounds" + (f"; {over}" if has_speedup else ""))
+    if not any(column.header == "of peak" for column in dropped):
+        lines += _peak_lines(measured)
     hidden = [column.header for column in dropped if not column.is_axis]
     if hidden:
         lines.append(f"left out for want of width: {', '.join(hidden)}; results.csv has every column")
@@ -117,6 +125,11 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
         cases = [row.case for row in measured if row.columns.get("notes") == note]
         lines.append(f"note on {_unmeasured.names(cases, varied_batches(cases))}: {note}")
     return lines
+
+
+def _peak_lines(measured: Sequence[Row]) -> list[str]:
+    sources = dict.fromkeys(str(row.columns["peak_source"]) for row in measured if row.columns.get("peak_source"))
+    return [f"of peak: {_PEAKS[source]}" for source in sources]
 
 
 def _flag(flag: str, measured: Sequence[Row], *, with_rows: bool) -> str:

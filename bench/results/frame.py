@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench import flags
+from bench import flags, utilization
 from bench.case import Case
 from bench.metrics import METRICS, step_seconds
 from bench.result import PHASES, STATUSES, CaseResult, Measurement, Plan, Sitting
@@ -32,12 +32,13 @@ COLUMNS = (
     *("parameters", "final_loss", "flags"),
     *("deviation_ratio", "operators", "host_syncs", "optimizer_host_syncs", "allocated_bytes", "kernels"),
     *("graph_breaks", "recompiles", "collectives", "collective_bytes", "counters_source"),
-    *("num_threads", "clock", "notes"),
+    *("num_threads", "clock", "notes", "flops_source", "peak_source"),
 )
 """The columns of results.csv in their order; a metric that is not among them comes after them."""
 _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "rounds", "samples", "num_threads"}
 _TEXTS = {"case_id", "workload", "device", "strategy", "precision", "compile", "input", "loop", "status", "reason"}
 _TEXTS |= {"item", "memory_source", "reference_case_id", "flags", "clock", "notes", "counters_source"}
+_TEXTS |= {"flops_source", "peak_source"}
 
 _SAMPLE_PHASES = (*PHASES, "step")
 _SAMPLE_KINDS = {
@@ -128,7 +129,7 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
     row: dict[str, object] = {name: getattr(case, name) for name in _AXES.split()}
     row |= {"case_id": case.id, "status": worst.status, "reason": _reason(worst)}
     row |= {"rounds": len(measurements), "samples": sum(len(found.samples_seconds["step"]) for found in measurements)}
-    row["flags"] = " ".join(flags.raised(results, plan.sampling))
+    row["flags"] = " ".join(flags.raised(results, plan))
     if not measurements:
         return row
     for metric in METRICS.values():
@@ -137,14 +138,28 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
         row[metric.name] = metric.combine(known) if known else None
     step = log_t_interval([step_seconds(measurement) for measurement in measurements])
     row |= {"step_seconds": step.value, "step_seconds_low": step.low, "step_seconds_high": step.high}
+    row |= _utilization(case, row, plan)
     last = measurements[-1]
     row |= {name: getattr(last, name) for name in ("item", "num_threads", "clock")}
     # Not every round looks for the memory: on the CPU the first alone does.
     row["memory_source"] = next((found.memory_source for found in measurements if found.memory_source), None)
     counters = next((found.counters for found in measurements if found.counters), None)
     row["counters_source"] = counters.source if counters else None
+    row["flops_source"] = next((found.flops_source for found in measurements if found.flops_source), None)
     row["notes"] = " ".join(_unique(note for measurement in measurements for note in measurement.notes))
     return row
+
+
+def _utilization(case: Case, row: Mapping[str, Any], plan: Plan) -> dict[str, object]:
+    """Return the rate of the whole case, and its share of what the devices can do where that is known."""
+    flops, seconds = row["step_flops"], row["step_seconds"]
+    if flops is None:
+        return {}
+    columns: dict[str, object] = {"flops_per_second": flops / seconds}
+    if peak := utilization.peak_of_case(case, plan.environment):
+        columns["mfu_ratio"] = utilization.model_flops_utilization(flops, seconds, peak.flops_per_second)
+        columns["peak_source"] = peak.source
+    return columns
 
 
 def _measurements(results: Iterable[CaseResult]) -> dict[int, Measurement]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.case import Case
-from bench.measuring import counters, extras
+from bench.measuring import counters, extras, flops
 from bench.measuring.ranks import Ranks
 from bench.measuring.worker import Worker
 from bench.result import Measurement
@@ -31,7 +31,7 @@ def tiny():
 
 LOOKED_AT = {
     *("peak_allocated_bytes", "memory_source", "counters", "extras_seconds", "notes"),
-    *("loss_deviation_ratio", "gradient_norm_deviation_ratio"),
+    *("loss_deviation_ratio", "gradient_norm_deviation_ratio", "step_flops", "flops_source"),
 }
 
 
@@ -68,6 +68,7 @@ def test_memory_counters_and_check_arrive_and_their_time_is_known(worker: Worker
     assert (seen.counters.source, seen.counters.host_syncs) == ("dispatch", 0)
     assert seen.counters.operators is not None
     assert seen.counters.operators > 0
+    assert (seen.step_flops, seen.flops_source) == (4 * 6 * 8 * 4, "meta")  # forward, and the weight's gradient
     assert seen.extras_seconds > 0
     assert seen.notes == measurement.notes
     assert _timings(seen) == _timings(measurement)
@@ -86,6 +87,25 @@ def test_a_profiler_that_fails_is_a_note_and_the_check_is_made_all_the_same(
     assert seen.loss_deviation_ratio == 0
     assert seen.extras_seconds > 0
     assert _timings(seen) == _timings(measurement)
+
+
+def test_flops_that_cannot_be_counted_are_a_note_and_the_rest_stays(
+    worker: Worker, measurement: Measurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(built: object) -> None:
+        raise NotImplementedError("no such operator")
+
+    monkeypatch.setattr(flops, "count", count)
+    seen = extras.with_extras(worker, measurement, FOREVER)
+    assert seen.notes[-1] == "no FLOPs: NotImplementedError: no such operator"
+    assert (seen.step_flops, seen.flops_source, seen.loss_deviation_ratio) == (None, None, 0)
+
+
+def test_flops_are_those_of_all_ranks(
+    worker: Worker, measurement: Measurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.ranks = dataclasses.replace(worker.ranks, world_size=3)  # in no group, so nobody waits for the others
+    assert extras.with_extras(worker, measurement, FOREVER).step_flops == 3 * 4 * 6 * 8 * 4
 
 
 def test_a_check_that_fails_is_a_note_and_the_counters_stay(
@@ -112,7 +132,7 @@ def test_with_too_little_time_left_nothing_is_looked_at_and_a_note_says_so(
     seen = extras.with_extras(worker, measurement, remaining_steps * extras.EXTRA_STEPS)
     assert (seen.counters is not None) is is_looked_at
     if not is_looked_at:
-        note = "no memory, counters or check: too little time was left before the deadline"
+        note = "no memory, counters, FLOPs or check: too little time was left before the deadline"
         assert seen == dataclasses.replace(measurement, notes=(*measurement.notes, note))
 
 

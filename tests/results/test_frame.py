@@ -11,7 +11,7 @@ import pytest
 
 from bench.case import Case
 from bench.metrics import METRICS, Metric
-from bench.result import CaseResult, Counters, Failure, Measurement, SamplingPlan, Status, Usage
+from bench.result import CaseResult, Counters, Environment, Failure, Measurement, SamplingPlan, Status, Usage
 from bench.results.frame import COLUMNS, NOT_REACHED, Run, load
 from bench.running.journal import FILE_NAME, JournalWriter
 
@@ -27,7 +27,7 @@ throughput_samples_per_second, throughput_items_per_second, item, peak_allocated
 memory_source, process_peak_bytes, speedup, speedup_low, speedup_high, reference_case_id, step_flops,
 flops_per_second, mfu_ratio, parameters, final_loss, flags, deviation_ratio, operators, host_syncs,
 optimizer_host_syncs, allocated_bytes, kernels, graph_breaks, recompiles, collectives, collective_bytes,
-counters_source, num_threads, clock, notes
+counters_source, num_threads, clock, notes, flops_source, peak_source
 """
 
 
@@ -83,6 +83,25 @@ def test_a_phase_that_does_not_happen_and_a_figure_nobody_measures_yet_are_empty
         "step_seconds_low",
     ):
         assert cases[name].isna().all(), name
+
+
+def test_the_rate_is_that_of_the_whole_step_and_its_share_that_of_the_machine(
+    make_case: MakeCase, make_measurement: Callable[..., Measurement], make_run: MakeRun
+) -> None:
+    case = make_case()
+    counted = make_measurement(0.1, step_flops=10**9, flops_source="meta")
+    results = [
+        CaseResult(case=case, round=0, status="ok", measurement=counted),
+        CaseResult(case=case, round=1, status="ok", measurement=make_measurement(0.1)),  # the first round alone counts
+    ]
+    environment = Environment(attained_flops_per_second={"cpu/fp32": 4e10})
+    found = row(make_run(results, environment=environment), case)
+    assert (found["step_flops"], found["flops_source"], found["peak_source"]) == (10**9, "meta", "measured")
+    assert found["flops_per_second"] == pytest.approx(1e10)
+    assert found["mfu_ratio"] == pytest.approx(0.25)
+    found = row(make_run(results), case)
+    assert found["flops_per_second"] == pytest.approx(1e10)
+    assert math.isnan(found["mfu_ratio"])
 
 
 def test_memory_is_the_largest_over_rounds_and_stays_a_whole_number(
