@@ -61,6 +61,21 @@ def deviation_ratio(measurement: Measurement) -> float | None:
     return max(known, default=None)
 
 
+def _telemetry(name: str) -> Function:
+    """Return the function that gives a reading of the driver, by the name that it has in `Telemetry`."""
+
+    def reading(measurement: Measurement, _case: Case) -> float | None:
+        value: float | None = getattr(measurement.telemetry, name, None)
+        return value
+
+    return reading
+
+
+def _sample_energy(measurement: Measurement, case: Case) -> float | None:
+    energy = measurement.telemetry.step_energy_joules if measurement.telemetry else None
+    return None if energy is None else energy / case.global_batch_size
+
+
 def _counter(name: str, summary: str) -> Metric:
     """Return the row of a counter, by the name that it has in `Counters`."""
 
@@ -172,6 +187,24 @@ METRICS: dict[str, Metric] = {
             function=lambda measurement, _case: measurement.step_flops,
             combine=max,
             is_count=True,
+        ),
+        Metric(
+            name="step_energy_joules",
+            better="lower",
+            summary="energy of a step, of all devices, from the driver's counter over two seconds",
+            function=_telemetry("step_energy_joules"),
+        ),
+        Metric(
+            name="sample_energy_joules",
+            better="lower",
+            summary="the same of a sample",
+            function=_sample_energy,
+        ),
+        Metric(
+            name="mean_power_watts",
+            better="lower",
+            summary="power of all devices over the same two seconds",
+            function=_telemetry("mean_power_watts"),
         ),
         _counter("operators", "operators called in a step"),
         _counter("host_syncs", "times a step waits for the device in h2d, forward and backward"),

@@ -93,6 +93,22 @@ class Counters:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Telemetry:
+    """What the driver says of the devices over a pass of its own, of at least two seconds. None where it does not."""
+
+    step_energy_joules: float | None = None
+    """Of all devices together."""
+    mean_power_watts: float | None = None
+    """The same over the time of the pass."""
+    power_limit_watts: float | None = None
+    """Of the first rank's devices together, as the following are of the hottest or slowest of them."""
+    temperature_celsius: float | None = None
+    """At the end of the pass."""
+    clock_hertz: float | None = None
+    """Of the multiprocessors, at the end of the pass."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Measurement:
     """
     What one worker saw: raw samples and readings, nothing derived.
@@ -155,6 +171,8 @@ class Measurement:
     """Operations of matrix products, convolutions and attention of a step, over all ranks; in the first round only."""
     flops_source: str | None = None
     """Where they were counted: meta, or device."""
+    telemetry: Telemetry | None = None
+    """In the first round only; None where no driver answers."""
     extras_seconds: float = 0.0
     """What memory, counters, FLOPs and check took, after the timed window."""
     notes: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ LAYERS = (
         "workload_spec",
         "peaks",
         "utilization",
+        "fingerprint",
     ),
     ("suite", "suite_file"),
     ("workloads", "strategies"),

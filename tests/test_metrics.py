@@ -57,7 +57,7 @@ def test_more_throughput_is_better_and_everything_else_is_a_cost() -> None:
 
 
 def test_a_metric_s_name_says_its_unit() -> None:
-    units = ("_seconds", "_bytes", "_per_second", "_ratio")
+    units = ("_seconds", "_bytes", "_per_second", "_ratio", "_joules", "_watts")
     counts = {name for name in METRICS if not name.endswith(units)} - {"final_loss"}
     assert counts == {
         *("parameters", "step_flops", "operators", "host_syncs", "optimizer_host_syncs", "kernels"),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.measuring import counters, flops, memory, trace
+from bench.measuring import counters, flops, memory, telemetry, trace
 from bench.measuring.deviation import deviation_of
 from bench.measuring.placement import tensors_of
 from bench.measuring.worker import Worker
@@ -36,7 +36,13 @@ def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: flo
         return dataclasses.replace(measurement, notes=(*measurement.notes, note))
     found: Fields = {}
     notes = list(measurement.notes)
-    looks = (("memory or counters", _counted), ("FLOPs", _flops), ("check against fp32", _checked))
+    looks: tuple[tuple[str, Callable[[Worker], Fields]], ...] = (
+        # First: the check leaves the model with other parameters.
+        ("telemetry", lambda worker: {"telemetry": telemetry.observe(worker, remaining_seconds)}),
+        ("memory or counters", _counted),
+        ("FLOPs", _flops),
+        ("check against fp32", _checked),
+    )
     for what, look in looks:
         fields, complaint = _attempt(what, look, worker)
         found |= fields

@@ -1,4 +1,4 @@
-"""What the NVIDIA driver says of a device: for how long it held the clocks back, and who else is on it."""
+"""What the NVIDIA driver says of a device: energy, clocks, heat, what held them back, and who else is on it."""
 
 import contextlib
 import importlib
@@ -47,6 +47,34 @@ class Driver:
         with contextlib.suppress(Exception):
             counts = [len(self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)) for handle in self._handles]
             return max(count - 1 for count in counts) if counts and min(counts) > 0 else None
+        return None
+
+    def energy_millijoules(self) -> int | None:
+        """Return what its devices have used since the driver was loaded, together."""
+        with contextlib.suppress(Exception):  # only since Volta
+            used = [int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) for handle in self._handles]
+            return sum(used) if used else None
+        return None
+
+    def power_limit_watts(self) -> float | None:
+        """Return what its devices may draw, together."""
+        with contextlib.suppress(Exception):
+            limits = [int(self._nvml.nvmlDeviceGetEnforcedPowerLimit(handle)) for handle in self._handles]
+            return sum(limits) / 1e3 if limits else None
+        return None
+
+    def temperature_celsius(self) -> float | None:
+        """Return that of the hottest device."""
+        with contextlib.suppress(Exception):
+            sensor = self._nvml.NVML_TEMPERATURE_GPU
+            return max(float(self._nvml.nvmlDeviceGetTemperature(handle, sensor)) for handle in self._handles)
+        return None
+
+    def clock_hertz(self) -> float | None:
+        """Return the clock of the multiprocessors of the slowest device."""
+        with contextlib.suppress(Exception):
+            kind = self._nvml.NVML_CLOCK_SM
+            return min(1e6 * float(self._nvml.nvmlDeviceGetClockInfo(handle, kind)) for handle in self._handles)
         return None
 
     def _open(self, torch_devices: Sequence[torch.device]) -> Iterator[Any]:

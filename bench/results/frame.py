@@ -33,6 +33,7 @@ COLUMNS = (
     *("deviation_ratio", "operators", "host_syncs", "optimizer_host_syncs", "allocated_bytes", "kernels"),
     *("graph_breaks", "recompiles", "collectives", "collective_bytes", "counters_source"),
     *("num_threads", "clock", "notes", "flops_source", "peak_source"),
+    *("step_energy_joules", "sample_energy_joules", "mean_power_watts"),
 )
 """The columns of results.csv in their order; a metric that is not among them comes after them."""
 _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "rounds", "samples", "num_threads"}

@@ -1,11 +1,12 @@
 """Continue a run: the plan in its journal is the plan, and anything that differs from it is refused by name."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
+from bench.fingerprint import differences
 from bench.result import Environment, Plan
 from bench.running import journal
 from bench.running.journal import Journal
@@ -39,14 +40,9 @@ def refuse_other_plan(stored: Plan, asked: Plan, directory: Path) -> None:
 
 def refuse_other_machine(stored: Environment, here: Environment, directory: Path) -> None:
     """Raise a UsageError that names the first hard key in which this machine differs from the run's."""
-    for key, before, now in _differences(stored.hard, here.hard):
-        raise UsageError(
-            f"--resume '{directory}': {key} was {before or 'unset'} and is now {now or 'unset'}; times would not be "
-            "comparable, start a new run"
-        )
-    if stored.devices != here.devices:
-        before, now = (", ".join(device.name for device in found.devices) or "none" for found in (stored, here))
-        raise UsageError(f"--resume '{directory}': the accelerators were {before} and are now {now}; start a new run")
+    for difference in differences(stored, here):
+        if difference.is_hard:
+            raise UsageError(f"--resume '{directory}': {difference}; times would not be comparable, start a new run")
 
 
 def _plan_differences(stored: Plan, asked: Plan) -> Iterator[tuple[str, Any, Any]]:
@@ -61,12 +57,6 @@ def _plan_differences(stored: Plan, asked: Plan) -> Iterator[tuple[str, Any, Any
     for field, option in _OPTIONS.items():
         if before_sampling[field] != now_sampling[field]:
             yield option, before_sampling[field], now_sampling[field]
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
-            yield key, before.get(key), now.get(key)
 
 
 def _shown(slugs: list[str], otherwise: str) -> str:

@@ -23,15 +23,20 @@ def test_the_rate_is_that_of_the_quickest_product(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(attained, "time", clock)
     monkeypatch.setattr(torch, "mm", product)
     # The first loads the library, and so does not count; then 0.1, 0.2 and 0.4 s, after which there are enough.
-    assert attained.look(["fp32"]) == {"fp32": pytest.approx(2 * attained.SIZE**3 / 0.1)}
+    assert attained.look(["fp32"]) == {"fp32": pytest.approx(2 * attained.SIZES["cpu"] ** 3 / 0.1)}
 
 
 def test_a_format_that_would_take_for_ever_is_left_out() -> None:
-    assert set(attained.DTYPES) == {"fp32", "bf16"}
     assert attained.look(["fp16", "tf32"]) == {}
+
+
+def test_a_real_copy_reads_and_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attained, "SECONDS", 0.0)
+    monkeypatch.setattr(attained, "COPY_BYTES", {"cpu": 2**20})
+    assert 1e7 < attained.copied()["bytes_per_second"] < 1e13
 
 
 def test_a_real_product_has_a_rate_that_a_processor_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attained, "SECONDS", 0.0)
-    monkeypatch.setattr(attained, "SIZE", 256)
+    monkeypatch.setattr(attained, "SIZES", {"cpu": 256})
     assert 1e8 < attained.look(["fp32"])["fp32"] < 1e14

@@ -31,7 +31,7 @@ def tiny():
 
 LOOKED_AT = {
     *("peak_allocated_bytes", "memory_source", "counters", "extras_seconds", "notes"),
-    *("loss_deviation_ratio", "gradient_norm_deviation_ratio", "step_flops", "flops_source"),
+    *("loss_deviation_ratio", "gradient_norm_deviation_ratio", "step_flops", "flops_source", "telemetry"),
 }
 
 

@@ -47,6 +47,27 @@ class FakeNvml:
         self._ask("nvmlDeviceGetViolationStatus")
         return SimpleNamespace(violationTime=handle * (1000 if policy == self.NVML_PERF_POLICY_POWER else 30))
 
+    NVML_TEMPERATURE_GPU = 0
+    NVML_CLOCK_SM = 1
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:  # noqa: N802 (NVML's name)
+        self._ask("nvmlDeviceGetTotalEnergyConsumption")
+        return 1000 * (handle + 1)
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:  # noqa: N802 (NVML's name)
+        self._ask("nvmlDeviceGetEnforcedPowerLimit")
+        return 700_000 - handle
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802 (NVML's name)
+        assert sensor == self.NVML_TEMPERATURE_GPU
+        self._ask("nvmlDeviceGetTemperature")
+        return 50 + handle
+
+    def nvmlDeviceGetClockInfo(self, handle: int, kind: int) -> int:  # noqa: N802 (NVML's name)
+        assert kind == self.NVML_CLOCK_SM
+        self._ask("nvmlDeviceGetClockInfo")
+        return 1980 - handle
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[Any]:  # noqa: N802 (NVML's name)
         self._ask("nvmlDeviceGetComputeRunningProcesses")
         return [SimpleNamespace(pid=number) for number in range(handle + 1)]
@@ -98,6 +119,29 @@ def test_what_a_driver_refuses_is_unknown_and_the_rest_is_known(
     driver = driver_of(FakeNvml(broken=(broken,)))
     assert driver.throttle_ns() == throttle_ns
     assert driver.foreign_processes() == foreign_processes
+
+
+READINGS = {
+    "nvmlDeviceGetTotalEnergyConsumption": ("energy_millijoules", 3000),
+    "nvmlDeviceGetEnforcedPowerLimit": ("power_limit_watts", 1399.999),
+    "nvmlDeviceGetTemperature": ("temperature_celsius", 51.0),
+    "nvmlDeviceGetClockInfo": ("clock_hertz", 1.979e9),
+}
+"""NVML's call to the method, and to what it says of both cards."""
+
+
+@pytest.mark.parametrize("broken", [None, *READINGS])
+def test_readings_are_of_all_devices_and_each_may_be_refused(
+    driver_of: Callable[[Any], Driver], broken: str | None
+) -> None:
+    driver = driver_of(FakeNvml(broken=(broken,) if broken else ()))
+    for call, (method, value) in READINGS.items():
+        assert getattr(driver, method)() == (None if call == broken else pytest.approx(value))
+
+
+def test_on_a_cpu_there_are_no_readings() -> None:
+    driver = Driver([torch.device("cpu")], FakeNvml())
+    assert {getattr(driver, method)() for method, _ in READINGS.values()} == {None}
 
 
 def test_on_a_cpu_nobody_is_asked() -> None:

@@ -19,19 +19,19 @@ def _window(*interval_seconds: float) -> Window:
         (0.5, 0.005, 30),  # 3 * sqrt(100)
         (0.9, 0.001, 90),  # 3 * sqrt(900)
         (2.0, 0.02, 30),  # the ratio counts, not the speed
-        (0.1, 0.005, 15),  # 3 * sqrt(20) = 13.4
-        (0.01, 1.0, 15),  # 0.3
+        (0.1, 0.005, 13),  # 3 * sqrt(20) = 13.4, cut to whole steps
+        (0.02, 0.005, 8),  # 6
+        (0.01, 1.0, 8),  # 0.3
         (10.0, 0.0001, 300),  # 3 * sqrt(100 000) = 949
-        (0.13, 0.005, 15),  # 15.3, cut to whole steps
     ],
 )
 def test_the_steps_follow_the_price_of_a_worker(startup_seconds: float, step_seconds: float, steps: int) -> None:
     assert steps_per_worker(startup_seconds, step_seconds, FOREVER) == steps
 
 
-def test_the_steps_stay_between_15_and_300() -> None:
-    assert (MIN_STEPS, MAX_STEPS) == (15, 300)
-    assert steps_per_worker(1e-9, 1.0, FOREVER) == 15
+def test_the_steps_stay_between_8_and_300() -> None:
+    assert (MIN_STEPS, MAX_STEPS) == (8, 300)
+    assert steps_per_worker(1e-9, 1.0, FOREVER) == 8
     assert steps_per_worker(1e9, 1.0, FOREVER) == 300
 
 
@@ -39,8 +39,8 @@ def test_the_steps_stay_between_15_and_300() -> None:
     ("remaining_seconds", "steps"),
     [
         (10.0, 6),  # 0.6 * 10 s of steps of 1 s
-        (24.0, 14),  # 14.4
-        (26.0, 15),  # 15.6, but 15 are wanted
+        (12.0, 7),  # 7.2
+        (14.0, 8),  # 8.4, but 8 are wanted
         (2.0, 1),  # 1.2
         (1.0, 1),  # 0.6: one step must be
         (0.0, 1),

