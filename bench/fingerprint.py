@@ -28,13 +28,24 @@ def differences(before: Environment, now: Environment) -> list[Difference]:
     """Return the keys in which the two differ, those that forbid a comparison first."""
     return [
         *_differences(hard_keys(before), hard_keys(now), is_hard=True),
-        *_differences(before.soft, now.soft, is_hard=False),
+        *_differences(soft_keys(before), soft_keys(now), is_hard=False),
     ]
 
 
 def hard_keys(environment: Environment) -> Mapping[str, str]:
     """Return the hard keys of *environment*, its accelerators among them."""
     return {**environment.hard, ACCELERATORS: _described(environment.devices)}
+
+
+def soft_keys(environment: Environment) -> Mapping[str, str]:
+    """Return the soft keys, with what the CPU attained among them: it tells of a machine that was slow for a while."""
+    rates = environment.attained_flops_per_second
+    start = {"start_method": environment.start_method}
+    return {
+        **environment.soft,
+        **start,
+        **{f"attained {name}": f"{rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items()},
+    }
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str], *, is_hard: bool) -> list[Difference]:

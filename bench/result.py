@@ -39,7 +39,7 @@ class SamplingPlan:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Usage:
     """
-    How processor and driver treated the ranks during the timed window: sums over threads and ranks.
+    How processor and driver treated the ranks in the timed window and the lead step before it.
 
     None where the kernel does not say.
     """
@@ -49,7 +49,7 @@ class Usage:
     involuntary_switches: int
     """How often a thread had to make room for another."""
     run_delay_seconds: float | None = None
-    """That their threads were ready to run and waited for a core."""
+    """That one of their threads, the one with most of it, was ready to run and waited for a core."""
     others_seconds: float | None = None
     """That other programs ran on the cores which these may use, at least; cores are counted in ticks of 10 ms."""
     steal_seconds: float | None = None
@@ -101,11 +101,11 @@ class Telemetry:
     mean_power_watts: float | None = None
     """The same over the time of the pass."""
     power_limit_watts: float | None = None
-    """Of the first rank's devices together, as the following are of the hottest or slowest of them."""
+    """Of all devices together."""
     temperature_celsius: float | None = None
-    """At the end of the pass."""
+    """At the end of the pass, of the hottest of the first rank's devices."""
     clock_hertz: float | None = None
-    """Of the multiprocessors, at the end of the pass."""
+    """Of the multiprocessors of the slowest of them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -217,7 +217,7 @@ class Sitting:
     """What a run spent besides its visits, from its start or its continuation to its end."""
 
     servers_seconds: float
-    """Starting the fork servers and proving them."""
+    """Starting the fork servers, proving them, and measuring what the CPU attains."""
     reporting_seconds: float
     total_seconds: float
 

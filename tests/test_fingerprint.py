@@ -23,7 +23,8 @@ def test_what_changes_from_day_to_day_forbids_nothing() -> None:
         HERE, soft={"hostname": "there", "load_1min": "3.20"}, attained_flops_per_second={"cpu/fp32": 1e11}
     )
     found = differences(HERE, later)
-    assert [difference.key for difference in found] == ["hostname", "load_1min"]
+    assert [difference.key for difference in found] == ["attained cpu/fp32", "hostname", "load_1min"]
+    assert str(found[0]) == "attained cpu/fp32 was unset and is now 100 GFLOP/s"
     assert not any(difference.is_hard for difference in found)
 
 

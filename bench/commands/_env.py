@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from bench.errors import NothingToMeasureError
-from bench.fingerprint import Difference, differences, hard_keys
+from bench.commands._attained import attained
+from bench.fingerprint import Difference, differences, hard_keys, soft_keys
+from bench.flags import FLAGS, TAKEN_SHARE
 from bench.peaks import peak_of
 from bench.precisions import PRECISIONS
 from bench.reporting._terminal import stdout_console
@@ -19,9 +20,11 @@ from bench.running.pool import CallError, Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised
 
 EXIT_COMPARABLE, EXIT_NOT_COMPARABLE = 0, 3
-ATTAINED, COPIED = "bench.measuring.attained:look", "bench.measuring.attained:copied"
-MEASURE_SECONDS = 120.0
-"""For all formats of a device, at some tenths of a second each, and its start."""
+CURE = FLAGS["contended"].cure
+TF32_CAPABILITY = PRECISIONS["tf32"].min_cuda_capability or ()
+PEAK_LEGEND = (
+    "attained: the best of some products of large matrices, and of large copies (read and written), by all cores"
+)
 
 
 def show(run: Path) -> int:
@@ -44,6 +47,7 @@ def show_here(*, measure_peak: bool) -> int:
     if rows:
         print()
         _print_table(("device", "what", "attained", "data sheet", "share"), rows)
+        print(PEAK_LEGEND)
     return EXIT_COMPARABLE
 
 
@@ -51,7 +55,7 @@ def compare(before: Path, now: Path) -> int:
     """Print what differs between two runs' machines, and whether it forbids to compare their times."""
     found = differences(journal.read(before).plan.environment, journal.read(now).plan.environment)
     if found:
-        _print_table(("", "key", str(before), str(now)), [_difference_row(difference) for difference in found])
+        _print_table(("kind", "key", str(before), str(now)), [_difference_row(difference) for difference in found])
         print()
     forbidding = [difference for difference in found if difference.is_hard]
     if not forbidding:
@@ -67,27 +71,34 @@ def _difference_row(difference: Difference) -> tuple[str, ...]:
 
 
 def _print_environment(environment: Environment) -> None:
-    hard = [("hard", key, value or "unknown") for key, value in hard_keys(environment).items()]
-    soft = [("soft", key, value) for key, value in environment.soft.items()]
-    _print_table(("", "key", "value"), [*hard, *soft])
+    hard = [("hard", key, value or "none") for key, value in hard_keys(environment).items()]
+    soft = [("soft", key, value) for key, value in soft_keys(environment).items()]
+    _print_table(("kind", "key", "value"), [*hard, *soft])
 
 
 def _peak_rows(pool: Pool) -> Iterator[tuple[str, ...]]:
     """Measure, and yield a row for each format and the memory of every device."""
     formats = list(dict.fromkeys(precision.number_format for precision in PRECISIONS.values()))
     names = {"cpu": ""} | {f"{device.type}:{device.index}": device.name for device in pool.environment.devices}
+    with_tf32 = {
+        f"{found.type}:{found.index}"
+        for found in pool.environment.devices
+        if (found.capability or ()) >= TF32_CAPABILITY
+    }
     for device, name in names.items():
         sheet = peak_of(name)
         try:
-            rates = pool.call(ATTAINED, timeout_seconds=MEASURE_SECONDS, number_formats=formats, device=device)
-            copied = pool.call(COPIED, timeout_seconds=MEASURE_SECONDS, device=device)
+            seen = attained(pool, [name for name in formats if name != "tf32" or device in with_tf32], device)
         except CallError as error:
-            raise NothingToMeasureError(f"{device}: cannot be measured ({error})") from None
-        for number_format, rate in rates.items():
+            yield device, "not measured", str(error), "", ""
+            continue
+        for number_format, rate in seen["flops_per_second"].items():
             peak = sheet.flops_per_second(number_format) if sheet else None
             yield device, number_format, *_figures(rate, peak, "FLOP/s")
         peak = sheet.memory_bytes_per_second if sheet else None
-        yield device, "copy", *_figures(copied["bytes_per_second"], peak, "B/s")
+        yield device, "copy", *_figures(seen["bytes_per_second"], peak, "B/s")
+        if seen["others_ratio"] > TAKEN_SHARE:
+            print(f"{device}: other programs took the processor meanwhile; {CURE}", file=sys.stderr)
 
 
 def _figures(attained: float, sheet: float | None, unit: str) -> tuple[str, str, str]:

@@ -6,15 +6,17 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import suite
+from bench.commands._attained import attained
 from bench.commands._destination import make_directory, usual_directory
 from bench.commands._progress import Progress
 from bench.commands._report import EXIT_NOTHING, exit_status_of, report
 from bench.commands._request import Request
 from bench.errors import BenchError, UsageError
+from bench.flags import TAKEN_SHARE
 from bench.precisions import PRECISIONS
 from bench.result import CaseResult, Environment, Plan
 from bench.running import machine, resume
@@ -25,9 +27,8 @@ from bench.running.session import Interrupted, interrupts_raised, run_rounds
 
 REPORT_SECONDS = 5.0
 """Imports of pandas and matplotlib and three figures, measured on two cores."""
-ATTAINED = "bench.measuring.attained:look"
-ATTAINED_SECONDS = 30.0
-"""For two formats, at some tenths of a second each on an idle machine."""
+ATTEMPTS = 3
+"""To measure what the CPU attains while no other program takes it."""
 VISIT_SECONDS = {"cpu": 0.6, "accelerator": 6.0}
 """What a worker of a built-in case takes: measured on two cores; on an accelerator 2 s of warm-up and its start."""
 
@@ -54,13 +55,13 @@ def run(request: Request) -> int:
         with interrupts_raised(), progress:
             progress.say("starting the processes that start workers")
             with _pool(request, stored.plan.sampling.num_servers if stored else request.num_servers) as pool:
-                servers_seconds = time.monotonic() - request.started
                 for note in pool.notes:
                     progress.say(note)
                 work = _work(request, stored, pool.environment)
                 directory = work.directory
                 if request.resume is None:
                     work = _with_attained_rates(work, pool, progress)
+                servers_seconds = time.monotonic() - request.started
                 _measure(work, pool, progress, request)
     except (Interrupted, BenchError, OSError) as error:
         ending = error
@@ -128,12 +129,21 @@ def _with_attained_rates(work: Work, pool: Pool, progress: Progress) -> Work:
     formats = sorted({PRECISIONS[case.precision].number_format for case in runnable})
     if not formats:
         return work
-    try:
-        seen = pool.call(ATTAINED, timeout_seconds=ATTAINED_SECONDS, number_formats=formats)
-    except CallError as error:
-        progress.say(f"the CPU's rate is not known, so no share of it is shown: {error}")
-        return work
-    rates = {f"cpu/{name}": rate for name, rate in seen.items()}
+    complaint = ""
+    for _ in range(ATTEMPTS):
+        try:
+            seen = attained(pool, formats, "cpu")
+        except CallError as error:
+            complaint = str(error)
+            continue
+        if seen["others_ratio"] <= TAKEN_SHARE:
+            return _with_rates(work, {f"cpu/{name}": rate for name, rate in seen["flops_per_second"].items()})
+        complaint = "other programs took the processor"
+    progress.say(f"what this CPU attains could not be measured, so no share of it is shown: {complaint}")
+    return work
+
+
+def _with_rates(work: Work, rates: Mapping[str, float]) -> Work:
     environment = dataclasses.replace(work.plan.environment, attained_flops_per_second=rates)
     return dataclasses.replace(work, plan=dataclasses.replace(work.plan, environment=environment))
 

@@ -38,7 +38,12 @@ def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: flo
     notes = list(measurement.notes)
     looks: tuple[tuple[str, Callable[[Worker], Fields]], ...] = (
         # First: the check leaves the model with other parameters.
-        ("telemetry", lambda worker: {"telemetry": telemetry.observe(worker, remaining_seconds)}),
+        (
+            "telemetry",
+            lambda worker: {
+                "telemetry": telemetry.observe(worker, remaining_seconds - EXTRA_STEPS * worker.warm_step_seconds)
+            },
+        ),
         ("memory or counters", _counted),
         ("FLOPs", _flops),
         ("check against fp32", _checked),

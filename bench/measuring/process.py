@@ -133,6 +133,8 @@ def _enter(task: Task, rank: int) -> None:
 
 def _send_output_to(path: Path) -> None:
     """Send everything that this process prints, C code included, to a file of its own."""
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 (no path of ours)
+        os.dup2(nothing.fileno(), 0)  # it is the launcher's order pipe, which no child of a user's code may read
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

@@ -1,11 +1,12 @@
 """How processor and driver treat this process: time on a core, time spent waiting for one, clocks held back."""
 
+import contextlib
 import dataclasses
 import math
 import os
 import resource
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.measuring.nvml import Driver
@@ -24,7 +25,8 @@ class Reading:
 
     cpu_ns: int
     involuntary_switches: int
-    run_delay_ns: int
+    run_delays_ns: Mapping[int, int] | None
+    """Thread to the time that it was ready to run and waited for a core."""
     busy_ns: int
     steal_ns: int
     quota_ns: int
@@ -32,9 +34,15 @@ class Reading:
     device_throttle_ns: int
 
     def since(self, earlier: "Reading") -> list[int]:
-        """Return how much each counter has grown since *earlier*, in the order of the fields."""
-        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(earlier), strict=True)
-        return [UNKNOWN if UNKNOWN in pair else max(0, pair[0] - pair[1]) for pair in pairs]
+        """Return how much each counter has grown since *earlier*, in the order of the fields; the longest of delays."""
+        grown = []
+        for field in dataclasses.fields(self):
+            now, before = getattr(self, field.name), getattr(earlier, field.name)
+            if field.name == "run_delays_ns":
+                grown.append(_longest_delay_ns(now, before))
+            else:
+                grown.append(UNKNOWN if UNKNOWN in (now, before) else max(0, now - before))
+        return grown
 
 
 class Meter:
@@ -67,7 +75,7 @@ class Meter:
         return Reading(
             cpu_ns=round((used.ru_utime + used.ru_stime) * _NS),
             involuntary_switches=used.ru_nivcsw,
-            run_delay_ns=_known(self._run_delay_ns),
+            run_delays_ns=self._run_delays_ns(),
             busy_ns=busy_ns,
             steal_ns=steal_ns,
             quota_ns=_known(self._quota_ns),
@@ -75,11 +83,21 @@ class Meter:
             device_throttle_ns=UNKNOWN if throttle_ns is None else throttle_ns,
         )
 
-    def _run_delay_ns(self) -> int:
+    def _run_delays_ns(self) -> dict[int, int] | None:
         # /proc/self/schedstat is of the main thread alone; the second number is the time spent ready to run
         # (sched-stats).
-        tasks = os.listdir(self._tasks)  # noqa: PTH208 (a Path a thread is what costs)
-        return sum(int(self._text(f"{self._tasks}/{task}/schedstat").split()[1]) for task in tasks)
+        delays = {}
+        try:
+            paths = {int(task): f"{self._tasks}/{task}/schedstat" for task in os.listdir(self._tasks)}  # noqa: PTH208 (a Path a thread is what costs)
+            for thread, path in paths.items():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                    delays[thread] = int(self._text(path).split()[1])
+        except (OSError, ValueError, IndexError):  # another kernel, or a container that hides it
+            return None
+        for path in [path for path in self._files if path.startswith(f"{self._tasks}/")]:
+            if path not in paths.values():
+                os.close(self._files.pop(path))
+        return delays or None
 
     def _cores_ns(self) -> tuple[int, int]:
         """Return how long the cores that this process may use were busy, and how long a hypervisor took them."""
@@ -117,6 +135,12 @@ class Meter:
         return str(self._buffer[:size], "ascii")
 
 
+def _longest_delay_ns(now: Mapping[int, int] | None, before: Mapping[int, int] | None) -> int:
+    if now is None or before is None:
+        return UNKNOWN
+    return max(max(0, delay - before.get(thread, 0)) for thread, delay in now.items())
+
+
 def _own_cores() -> set[str]:
     """Return the names of the cores that this process may use, as /proc/stat has them; none where nobody tells."""
     return {f"cpu{core}" for core in os.sched_getaffinity(0)} if hasattr(os, "sched_getaffinity") else set()
@@ -135,7 +159,7 @@ def usage_of(grown: Sequence[Sequence[int]]) -> Usage:
     return Usage(
         cpu_seconds=sum(cpu) / _NS,
         involuntary_switches=sum(switches),
-        run_delay_seconds=_seconds(sum(delay) if UNKNOWN not in delay else UNKNOWN),
+        run_delay_seconds=_seconds(max(delay) if UNKNOWN not in delay else UNKNOWN),
         # The cores hold every rank, so the shortest look counts: a rank may wait for the others first.
         others_seconds=None if UNKNOWN in busy else max(0.0, min(busy) - sum(cpu) - _busy_error_ns()) / _NS,
         # The machine's and the container's: every rank sees the same.

@@ -103,8 +103,7 @@ class Worker:
         """
         run, clock, border = self.step.run, self.clock, self.clock.border
         before, usage_before = incidents.look(self.step, self.device), self.usage_meter.read()
-        for _ in range(lead_steps):
-            run(_no_border)
+        self.train(lead_steps)
         self.ranks.barrier()
         clock.begin()
         for _ in range(steps):
@@ -127,6 +126,11 @@ class Worker:
             drain_seconds=window.drain_seconds,
             incidents=incidents.between(before, after, self.step.scaler),
         )
+
+    def train(self, steps: int) -> None:
+        """Train *steps* steps that nobody looks at."""
+        for _ in range(steps):
+            self.step.run(_no_border)
 
     def finish(self, block: Block, *, start_seconds: float) -> Measurement:
         """

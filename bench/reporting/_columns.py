@@ -151,7 +151,11 @@ def _memory(row: Row) -> str:
 
 def _share_of_peak(row: Row) -> str:
     share = row.number("mfu_ratio")
-    return "" if share is None else f"{100 * share:.{0 if share >= 0.1 else 1}f} %"  # noqa: PLR2004 (two digits)
+    if share is None:
+        return ""
+    if share < 0.001:  # noqa: PLR2004 (what would be shown as nothing)
+        return "<0.1 %"
+    return f"{100 * share:.{0 if share >= 0.1 else 1}f} %"  # noqa: PLR2004 (two digits)
 
 
 def _speedup(row: Row) -> str:

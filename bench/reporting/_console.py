@@ -16,7 +16,7 @@ from bench.results.frame import Run
 
 _PEAKS = {
     "data sheet": "the step's arithmetic as a share of the dense rate in the devices' data sheets (MFU)",
-    "measured": "the step's arithmetic as a share of a large matrix product's on this CPU, measured before the run",
+    "measured": "the step's arithmetic as a share of what large matrix products attained on this CPU before the run",
 }
 """Source of a peak to what the column says."""
 

@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import time
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, TextIO
@@ -123,15 +124,14 @@ def _serve_orders(answers: TextIO, session: Session, start_method: str) -> None:
         os.register_at_fork(after_in_child=answers.close)
     from torch.multiprocessing.spawn import start_processes  # noqa: PLC0415 (after the preload, which sets threads)
 
-    is_first = True
+    if not is_fork_server:
+        resource_tracker.ensure_running()  # what a spawned process needs; it stays
+    session.keep_present()
     for line in iter(sys.stdin.readline, ""):
         ending = _serve(start_processes, json.loads(line), "fork" if is_fork_server else "spawn")
+        session.kill_strays()  # before the answer, so that none is left when the next order comes
         answers.write(json.dumps(ending) + "\n")
         answers.flush()
-        if is_first:
-            session.keep_present()
-            is_first = False
-        session.kill_strays()
 
 
 def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> dict[str, Any]:

@@ -134,6 +134,7 @@ class Pool:
 
     def _new_server(self) -> Server:
         self._num_started += 1
+        self._directory.mkdir(mode=0o700, exist_ok=True)  # the last launcher to end removes it
         return Server(self._directory / str(self._num_started), self.start_method, self._user_environment)
 
     def _look(self, server: Server) -> Outcome:
@@ -186,7 +187,7 @@ def _complaint_about(look: Outcome) -> str | None:
 
 
 def _make_directory() -> Path:
-    """Make the run's folder for temporary files, where the path of a fork server's socket fits into its 108 bytes."""
+    """Make the run's folder for temporary files, where the path of a socket in it fits into its 108 bytes."""
     directory = Path(tempfile.mkdtemp(prefix="stepbench-"))
     if len(str(directory)) <= MAX_DIRECTORY_LENGTH:
         return directory

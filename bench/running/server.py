@@ -1,4 +1,4 @@
-"""The parent's handle on one launcher and its fork server."""
+"""The parent's handle on one launcher, which is a fork server."""
 
 import contextlib
 import dataclasses
@@ -41,7 +41,7 @@ class Server:
     Args:
         directory: Belongs to this server alone; the launcher removes it at the end.
         start_method: How it starts workers.
-        environment: Of the parent, before anything was changed for the fork server.
+        environment: Of the parent, before anything was changed for the launcher.
     """
 
     def __init__(self, directory: Path, start_method: StartMethod, environment: Mapping[str, str]) -> None:

@@ -63,11 +63,12 @@ def test_the_environment_of_a_run_is_shown(write: Write, capsys: pytest.CaptureF
     assert cli.main(["env", str(write("a", HERE))]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows == [
-        ["key", "value"],
+        ["kind", "key", "value"],
         ["hard", "torch", "2.13.0"],
         ["hard", "OMP_NUM_THREADS", "2"],
         ["hard", "accelerators", "none"],
         ["soft", "hostname", "here"],
+        ["soft", "start_method", "forkserver"],
     ]
 
 
@@ -99,10 +100,11 @@ class ScriptedPool:
     def __exit__(self, *arguments: object) -> None:
         pass
 
-    def call(self, function: str, *, timeout_seconds: float, **arguments: Any) -> dict[str, float]:
-        if function == _env.COPIED:
-            return {"bytes_per_second": 2e10 if arguments["device"] == "cpu" else 3e12}
-        return {"fp32": 8.13e10} if arguments["device"] == "cpu" else {"bf16": 7e14}
+    def call(self, function: str, *, timeout_seconds: float, **arguments: Any) -> dict[str, Any]:
+        assert function == "bench.measuring.attained:look"
+        if arguments["device"] == "cpu":
+            return {"flops_per_second": {"fp32": 8.13e10}, "bytes_per_second": 2e10, "others_ratio": 0.06}
+        return {"flops_per_second": {"bf16": 7e14}, "bytes_per_second": 3e12, "others_ratio": 0.0}
 
 
 def test_what_is_attained_stands_beside_the_data_sheet(
@@ -112,24 +114,56 @@ def test_what_is_attained_stands_beside_the_data_sheet(
     monkeypatch.setattr(_env, "Pool", ScriptedPool)
     assert cli.main(["env", "--measure-peak"]) == 0
     seen = capsys.readouterr()
-    assert seen.err == "a note of the pool\n"
+    assert seen.err.splitlines() == [
+        "a note of the pool",
+        "cpu: other programs took the processor meanwhile; stop them and measure again",
+    ]
     rows = [line.rstrip() for line in seen.out.splitlines()]
-    assert rows[-5:] == [
+    assert rows[-6:] == [
         "device  what  attained      data sheet   share",
         "cpu     fp32  81.3 GFLOP/s",
         "cpu     copy  20 GB/s",
         "cuda:0  bf16  700 TFLOP/s   990 TFLOP/s  71%",
         "cuda:0  copy  3 TB/s        3.35 TB/s    90%",
+        _env.PEAK_LEGEND,
     ]
 
 
-def test_a_device_that_cannot_be_measured_is_named(
+def test_a_device_that_cannot_be_measured_is_a_row_and_costs_no_other(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def call(pool: ScriptedPool, function: str, **arguments: object) -> None:
-        raise CallError("out of memory")
+    scripted = ScriptedPool.call
 
+    def call(pool: ScriptedPool, function: str, *, timeout_seconds: float, **arguments: Any) -> dict[str, Any]:
+        if arguments["device"] == "cuda:0":
+            raise CallError("out of memory")
+        return scripted(pool, function, timeout_seconds=timeout_seconds, **arguments)
+
+    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr(_env, "Pool", ScriptedPool)
     monkeypatch.setattr(ScriptedPool, "call", call)
-    assert cli.main(["env", "--measure-peak"]) == 3
-    assert capsys.readouterr().err.splitlines()[-1] == "error: cpu: cannot be measured (out of memory)"
+    assert cli.main(["env", "--measure-peak"]) == 0
+    rows = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert rows[-2] == "cuda:0  not measured  out of memory"
+
+
+def test_tf32_is_measured_where_there_is_such_a_thing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, list[str]] = {}
+    scripted = ScriptedPool.call
+
+    def call(pool: ScriptedPool, function: str, *, timeout_seconds: float, **arguments: Any) -> dict[str, Any]:
+        asked[arguments["device"]] = arguments["number_formats"]
+        return scripted(pool, function, timeout_seconds=timeout_seconds, **arguments)
+
+    devices = (
+        dataclasses.replace(H100, capability=(9, 0)),
+        DeviceInfo(type="cuda", index=1, name="Tesla T4", capability=(7, 5)),
+    )
+    monkeypatch.setattr(_env, "Pool", ScriptedPool)
+    monkeypatch.setattr(ScriptedPool, "call", call)
+    monkeypatch.setattr(ScriptedPool, "environment", dataclasses.replace(HERE, devices=devices))
+    assert cli.main(["env", "--measure-peak"]) == 0
+    assert ["tf32" in asked[device] for device in ("cpu", "cuda:0", "cuda:1")] == [False, True, False]
+    capsys.readouterr()

@@ -2,15 +2,19 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from bench.case import Case
 from bench.commands import _measure
+from bench.commands._progress import Progress
 from bench.result import CaseResult, Environment, Plan, SamplingPlan
 from bench.running.journal import Journal
 from bench.running.matrix import PlannedCase
+from bench.running.pool import CallError, Pool
 
 
 @pytest.fixture(name="stored")
@@ -51,3 +55,43 @@ def test_the_time_ahead_is_said(
     plan = Plan(cases=stored.plan.cases, sampling=SamplingPlan(**sampling), environment=Environment())
     work = _measure.Work(plan=plan, planned=planned, earlier=(), directory=tmp_path)
     assert _measure._estimate(work, planned).startswith(estimate)
+
+
+class BusyMachine:
+    """A pool whose workers see other programs as often as *others_ratios* says."""
+
+    def __init__(self, *others_ratios: float) -> None:
+        self.others_ratios = list(others_ratios)
+
+    def call(self, function: str, **arguments: Any) -> dict[str, Any]:
+        if not self.others_ratios:
+            raise CallError("killed by signal 9")
+        return {"flops_per_second": {"fp32": 1e11}, "others_ratio": self.others_ratios.pop(0), "bytes_per_second": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("others_ratios", "rates", "said"),
+    [
+        ((0.0,), {"cpu/fp32": 1e11}, ""),
+        ((0.5, 0.06, 0.04), {"cpu/fp32": 1e11}, ""),
+        ((0.5, 0.5, 0.5, 0.0), {}, "other programs took the processor"),
+        ((), {}, "killed by signal 9"),
+    ],
+)
+def test_what_the_cpu_attains_is_measured_while_nobody_else_has_it(
+    make_case: Callable[..., Case],
+    stored: Journal,
+    *,
+    others_ratios: tuple[float, ...],
+    rates: dict[str, float],
+    said: str,
+) -> None:
+    heard: list[str] = []
+    planned = [PlannedCase(case=make_case()), PlannedCase(case=make_case(device="cuda"))]
+    work = _measure.Work(plan=stored.plan, planned=planned, earlier=(), directory=Path())
+    found = _measure._with_attained_rates(
+        work, cast("Pool", BusyMachine(*others_ratios)), cast("Progress", SimpleNamespace(say=heard.append))
+    )
+    assert found.plan.environment.attained_flops_per_second == rates
+    assert "".join(heard).endswith(said)
+    assert bool(heard) is bool(said)

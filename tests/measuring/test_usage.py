@@ -46,7 +46,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_counters_are_those_of_the_kernels_files(root: Path) -> None:
     seen = usage.Meter(_driver(77), root).read()
-    assert seen.run_delay_ns == 30 + 4  # of every thread, not of the main one alone
+    assert seen.run_delays_ns == {11: 30, 12: 4}  # of every thread, not of the main one alone
     assert seen.busy_ns == (1 + 2 + 4 + 8 + 16) * 11 * TICK_NS  # neither idle, nor of a core that it may not use
     assert seen.steal_ns == 3000 * TICK_NS
     assert seen.quota_ns == 250_000
@@ -62,13 +62,12 @@ def test_a_cgroup_at_the_root_of_its_namespace_is_found(root: Path) -> None:
 
 def _unknown(root: Path) -> set[str]:
     seen = usage.Meter(_driver(0), root).read()
-    return {name for name in FIELDS if getattr(seen, name) == usage.UNKNOWN}
+    return {name for name in FIELDS if getattr(seen, name) in (usage.UNKNOWN, None)}
 
 
 @pytest.mark.parametrize(
     ("missing", "unknown"),
     [
-        ("proc/self/task/12/schedstat", {"run_delay_ns"}),
         ("proc/stat", {"busy_ns", "steal_ns"}),
         ("proc/self/cgroup", {"quota_ns"}),
         ("sys/fs/cgroup/system.slice/job/cpu.stat", {"quota_ns"}),
@@ -83,7 +82,7 @@ def test_what_a_file_does_not_say_is_unknown_and_the_rest_is_known(root: Path, m
 @pytest.mark.parametrize(
     ("name", "text", "unknown"),
     [
-        ("proc/self/task/11/schedstat", "900\n", {"run_delay_ns"}),
+        ("proc/self/task/11/schedstat", "900\n", {"run_delays_ns"}),
         ("proc/stat", "cpu0  10 20 30 40 50 60 70\n", {"busy_ns", "steal_ns"}),  # before Linux 2.6.11
         ("proc/stat", "cpu1 1 1 1 1 1 1 1 1 1 1\n", {"busy_ns", "steal_ns"}),  # none of its cores
         ("proc/stat", "", {"busy_ns", "steal_ns"}),
@@ -99,12 +98,12 @@ def test_a_file_of_another_kernel_makes_it_unknown(root: Path, name: str, text: 
 
 def test_the_files_stay_open_and_are_read_from_their_beginning_again(root: Path) -> None:
     meter = usage.Meter(_driver(), root)
-    assert meter.read().run_delay_ns == 30 + 4
+    assert meter.read().run_delays_ns == {11: 30, 12: 4}
     kept = root / "proc/self/task/11/schedstat"
     kept.write_text("900 130 5\n")
     kept.rename(root / "elsewhere")
     kept.write_text("1 2 3\n")  # another file of that name is not looked at
-    assert meter.read().run_delay_ns == 130 + 4
+    assert meter.read().run_delays_ns == {11: 130, 12: 4}
 
 
 def test_a_thread_that_came_later_counts_too(root: Path) -> None:
@@ -112,7 +111,7 @@ def test_a_thread_that_came_later_counts_too(root: Path) -> None:
     meter.read()
     (root / "proc/self/task/13").mkdir()
     (root / "proc/self/task/13/schedstat").write_text("1 1000 1\n")
-    assert meter.read().run_delay_ns == 30 + 4 + 1000
+    assert meter.read().run_delays_ns == {11: 30, 12: 4, 13: 1000}
 
 
 def test_a_file_whose_thread_has_ended_is_opened_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +128,30 @@ def test_a_file_whose_thread_has_ended_is_opened_again(root: Path, monkeypatch: 
         return read(file, buffers, offset)
 
     monkeypatch.setattr(os, "preadv", preadv)
-    assert meter.read().run_delay_ns == 30 + 4
+    assert meter.read().run_delays_ns == {11: 30, 12: 4}
     assert not dead
     assert len(os.listdir("/proc/self/fd")) == len(stale)  # noqa: PTH208
+
+
+def test_threads_that_have_ended_are_left_out_and_leave_no_file_open(root: Path) -> None:
+    meter = usage.Meter(_driver(), root)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    meter.read()
+    opened = len(os.listdir("/proc/self/fd")) - before  # noqa: PTH208
+    (root / "proc/self/task/12/schedstat").unlink()  # between the listing and the look
+    assert usage.Meter(_driver(), root).read().run_delays_ns == {11: 30}
+    (root / "proc/self/task/12").rmdir()
+    assert meter.read().run_delays_ns == {11: 30}
+    assert len(os.listdir("/proc/self/fd")) == before + opened - 1  # noqa: PTH208
+
+
+def test_the_delay_is_that_of_the_thread_that_waited_longest() -> None:
+    """However many threads wait a little, as those of an idle machine with many cores do."""
+    before = _reading(run_delays_ns={1: 5, 2: 100, 3: 7})
+    after = _reading(run_delays_ns={1: 6, 2: 103, 4: 2})  # 3 has ended, 4 is new
+    assert after.since(before)[2] == 3
+    assert after.since(_reading(run_delays_ns=None))[2] == usage.UNKNOWN
+    assert _reading(run_delays_ns=None).since(before)[2] == usage.UNKNOWN
 
 
 def test_a_meter_that_is_gone_leaves_no_file_open(root: Path) -> None:
@@ -158,8 +178,8 @@ def test_nothing_but_processor_time_and_switches_is_known_where_no_file_is(tmp_p
     assert (grown.core_throttles, grown.device_throttle_seconds) == (None, None)
 
 
-def _reading(**counters: int) -> usage.Reading:
-    return usage.Reading(**{**dict.fromkeys(FIELDS, 0), **counters})
+def _reading(**counters: Any) -> usage.Reading:
+    return usage.Reading(**{**dict.fromkeys(FIELDS, 0), "run_delays_ns": {1: 0}, **counters})
 
 
 def test_what_has_grown_is_the_difference_of_each_counter() -> None:
@@ -174,7 +194,7 @@ def test_what_was_unknown_at_either_moment_is_unknown() -> None:
 
 
 def test_a_counter_that_a_thread_took_with_it_does_not_fall_below_0() -> None:
-    assert _reading(run_delay_ns=3).since(_reading(run_delay_ns=10))[2] == 0
+    assert _reading(run_delays_ns={1: 3}).since(_reading(run_delays_ns={1: 10}))[2] == 0
 
 
 @pytest.fixture
@@ -190,7 +210,7 @@ def test_ranks_are_summed_and_what_all_of_them_see_of_the_machine_is_not() -> No
     assert dataclasses.replace(found, others_seconds=None) == Usage(
         cpu_seconds=3.0,
         involuntary_switches=30,
-        run_delay_seconds=5.0,
+        run_delay_seconds=3.0,
         steal_seconds=5.0,
         quota_seconds=3.0,
         core_throttles=6,
