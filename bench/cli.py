@@ -86,6 +86,8 @@ def _unknown_argument(argument: str, parser: argparse.ArgumentParser) -> UsageEr
     name = argument.partition("=")[0]
     known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001 (no public list)
     near = nearest(name, known)
+    if not argument.startswith("-"):
+        return UsageError(f"'{argument}' is one word too many; see --help")
     return UsageError(f"'{argument}' is not an option; " + (f"did you mean {near}?" if near else "see --help"))
 
 

@@ -67,7 +67,7 @@ def test_a_misspelt_option_is_told_the_nearest(
 
 
 def test_a_stray_word_is_no_option(refusal: Callable[..., str]) -> None:
-    assert refusal("--rounds", "2", "mlp") == "'mlp' is not an option; see --help"
+    assert refusal("--rounds", "2", "mlp") == "'mlp' is one word too many; see --help"
 
 
 @pytest.mark.parametrize(

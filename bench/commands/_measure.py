@@ -185,7 +185,7 @@ def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> No
             journal.write_plan(work.plan)
         end = request.started + work.plan.sampling.budget_seconds - _spent_seconds(work.earlier)
         if work.earlier and work.plan.sampling.rounds is None and end < time.monotonic():
-            progress.say("the budget of this run is spent, so nothing is added to it; give it more with --budget")
+            progress.say("the budget of this run is spent; give it more with --budget")
         progress.plan(work.plan, [entry.case for entry in work.planned if entry.status is None])
         run_rounds(
             plan=work.plan,
@@ -196,6 +196,8 @@ def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> No
             observer=progress,
             remaining_seconds=lambda: end - time.monotonic(),
         )
+        if work.earlier and progress.is_idle():
+            progress.say("every case has its rounds, or no time is left for one: nothing was added")
     finally:
         journal.close()
 

@@ -32,6 +32,7 @@ class Progress:
         self._task: TaskID | None = None
         self._plan: Plan | None = None
         self._cases: Sequence[Case] = ()
+        self._num_visits = 0
 
     def __enter__(self) -> Self:
         """Show the bar on a terminal."""
@@ -55,6 +56,10 @@ class Progress:
         else:
             print(text, file=sys.stderr, flush=True)
 
+    def is_idle(self) -> bool:
+        """Whether no visit has ended yet."""
+        return self._num_visits == 0
+
     def plan(self, plan: Plan, cases: Sequence[Case]) -> None:
         """Say what is to be done."""
         self._plan, self._cases = plan, cases
@@ -74,6 +79,7 @@ class Progress:
     def visit_ended(self, result: CaseResult, schedule: Schedule, elapsed_seconds: float) -> None:
         """Show what came of it: on a terminal the bar moves, else the first visit of each case is a line."""
         assert self._plan is not None
+        self._num_visits += 1
         if result.status != "ok":
             self.say(f"{result.case.slug}: {result.status}: {result.reason}")
         if self._task is not None:
@@ -81,8 +87,9 @@ class Progress:
             self._bar.update(self._task, completed=done, left=left, refresh=True)
         elif result.round == 0 and result.measurement is not None:
             step_ms = 1e3 * result.measurement.window_seconds / result.measurement.window_steps
-            number = [case.id for case in self._cases].index(result.case.id) + 1
-            self.say(f"[{number}/{len(self._cases)}] {result.case.slug}: {step_ms:.3g} ms a step in the first round")
+            self.say(
+                f"[{self._num_visits}/{len(self._cases)}] {result.case.slug}: {step_ms:.3g} ms a step in the first round"
+            )
 
     def _how_far(self, schedule: Schedule, elapsed_seconds: float) -> tuple[float, str]:
         assert self._plan is not None
