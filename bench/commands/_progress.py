@@ -87,9 +87,8 @@ class Progress:
             self._bar.update(self._task, completed=done, left=left, refresh=True)
         elif result.round == 0 and result.measurement is not None:
             step_ms = 1e3 * result.measurement.window_seconds / result.measurement.window_steps
-            self.say(
-                f"[{self._num_visits}/{len(self._cases)}] {result.case.slug}: {step_ms:.3g} ms a step in the first round"
-            )
+            count = f"[{self._num_visits}/{len(self._cases)}]"
+            self.say(f"{count} {result.case.slug}: {step_ms:.3g} ms a step in the first round")
 
     def _how_far(self, schedule: Schedule, elapsed_seconds: float) -> tuple[float, str]:
         assert self._plan is not None
