@@ -22,7 +22,8 @@ def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: flo
     """
     Return *measurement* with peak memory on the CPU, counters, FLOPs, and the deviation from fp32.
 
-    Whatever fails here is a note on the row: the timings are good.
+    Whatever fails here is a note on the row: the timings are good. A rank in a group does nothing more after it, since
+    what it gathered next would be paired with what the others gather now.
 
     Args:
         worker: Done with its timed window.
@@ -52,6 +53,9 @@ def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: flo
         fields, complaint = _attempt(what, look, worker)
         found |= fields
         notes += complaint
+        if complaint and worker.ranks.in_group:
+            worker.is_in_step = False
+            break
     return dataclasses.replace(
         measurement, **found, notes=tuple(notes), extras_seconds=round(time.perf_counter() - started, 6)
     )

@@ -59,7 +59,8 @@ def run_rank(rank: int, directory: str) -> None:
         traceback.print_exc()
         _leave_answer(folder, rank, _answer_for(error))
         sys.exit(1)
-    worker.ranks.leave()
+    if worker.is_in_step:
+        worker.ranks.leave()
     sys.stdout.flush()
     sys.stderr.flush()
     # Not by returning: that would free the worker, and DDP's reducer, when it holds the last reference to the process

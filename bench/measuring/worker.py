@@ -70,6 +70,8 @@ class Worker:
         self.driver = Driver(self.device.torch_devices)
         self.usage_meter = usage.Meter(self.driver)
         self.ranks = Ranks()
+        self.is_in_step = True
+        """Whether the other ranks can count on this one."""
         self.warmup_samples: dict[str, list[float]] = defaultdict(list)
         self.warmup_steps = 0
         self.warm_step_seconds = self.first_step_seconds = self.warmup_seconds = self.first_loss = math.nan

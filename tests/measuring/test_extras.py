@@ -101,6 +101,23 @@ def test_flops_that_cannot_be_counted_are_a_note_and_the_rest_stays(
     assert (seen.step_flops, seen.flops_source, seen.loss_deviation_ratio) == (None, None, 0)
 
 
+def test_a_rank_that_failed_gathers_nothing_more_with_the_others(
+    worker: Worker, measurement: Measurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(built: object) -> None:
+        raise NotImplementedError("no such operator")
+
+    monkeypatch.setattr(flops, "count", count)
+    monkeypatch.setattr(Ranks, "agree", lambda ranks, value: value)
+    monkeypatch.setattr(Ranks, "gather", lambda ranks, values: [list(values)])
+    worker.ranks = dataclasses.replace(worker.ranks, in_group=True)
+    seen = extras.with_extras(worker, measurement, FOREVER)
+    assert seen.counters is not None
+    assert seen.loss_deviation_ratio is None
+    assert seen.notes[-1] == "no FLOPs: NotImplementedError: no such operator"
+    assert not worker.is_in_step
+
+
 def test_flops_are_those_of_all_ranks(
     worker: Worker, measurement: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
