@@ -1,5 +1,6 @@
 """One training step: h2d, forward, backward, optimizer, with a border after each."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ class TrainingStep:
         model: Wrapped by the strategy, on its device.
         batch: On its device already (`moves_batch` False), or on the CPU to be moved every step.
         compute_loss: The workload's; takes model and batch, returns the scalar loss.
-        scaler: Disabled where the precision needs none; a disabled scaler passes everything through.
+        scaler: Disabled where the precision needs none.
         autocast: Entered around the forward pass only, never around backward.
     """
 
@@ -50,6 +51,9 @@ class TrainingStep:
         self.moves_batch = moves_batch
         self.phases = PHASES if moves_batch else PHASES[1:]
         self.loss: torch.Tensor | None = None
+        # What is disabled would pass everything through, but each call finds cold caches: together 0.5 % of 1.4 ms.
+        self._scales = scaler.is_enabled()
+        self._casts = autocast is not contextlib.nullcontext
 
     def run(self, border: Border) -> None:
         """Train one step; *border* is called once after each of `phases`."""
@@ -58,14 +62,20 @@ class TrainingStep:
             # non_blocking lets a pinned batch travel while the host goes on; from pageable memory it changes nothing.
             batch = map_tensors(lambda tensor: tensor.to(self.device, non_blocking=True), batch)
             border()
-        with self.autocast():
+        if self._casts:
+            with self.autocast():
+                loss = self.compute_loss(self.model, batch)
+        else:
             loss = self.compute_loss(self.model, batch)
         border()
         # Outside autocast: backward runs each operator in the dtype that forward chose (pytorch/benchmark #1317).
-        self.scaler.scale(loss).backward()
+        (self.scaler.scale(loss) if self._scales else loss).backward()
         border()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        if self._scales:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         border()
         self.loss = loss.detach()
