@@ -62,4 +62,4 @@ def _described(devices: Sequence[DeviceInfo]) -> str:
 
 def _device(device: DeviceInfo) -> str:
     memory = "" if device.total_memory_bytes is None else f" {device.total_memory_bytes / 2**30:.1f} GiB"
-    return f"{device.type}:{device.index} {device.name}{memory}"
+    return f"{device.id} {device.name}{memory}"

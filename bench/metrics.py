@@ -61,11 +61,11 @@ def deviation_ratio(measurement: Measurement) -> float | None:
     return max(known, default=None)
 
 
-def _telemetry(name: str) -> Function:
-    """Return the function that gives a reading of the driver, by the name that it has in `Telemetry`."""
+def _in(record: str, name: str) -> Function:
+    """Return the function that gives *name* of one of a measurement's records, which may be missing."""
 
     def reading(measurement: Measurement, _case: Case) -> float | None:
-        value: float | None = getattr(measurement.telemetry, name, None)
+        value: float | None = getattr(getattr(measurement, record), name, None)
         return value
 
     return reading
@@ -78,12 +78,9 @@ def _sample_energy(measurement: Measurement, case: Case) -> float | None:
 
 def _counter(name: str, summary: str) -> Metric:
     """Return the row of a counter, by the name that it has in `Counters`."""
-
-    def count(measurement: Measurement, _case: Case) -> float | None:
-        value: int | None = getattr(measurement.counters, name, None)
-        return value
-
-    return Metric(name=name, better="lower", summary=summary, function=count, combine=max, is_count=True)
+    return Metric(
+        name=name, better="lower", summary=summary, function=_in("counters", name), combine=max, is_count=True
+    )
 
 
 METRICS: dict[str, Metric] = {
@@ -192,7 +189,7 @@ METRICS: dict[str, Metric] = {
             name="step_energy_joules",
             better="lower",
             summary="energy of a step, of all devices, from the driver's counter over two seconds",
-            function=_telemetry("step_energy_joules"),
+            function=_in("telemetry", "step_energy_joules"),
         ),
         Metric(
             name="sample_energy_joules",
@@ -204,7 +201,7 @@ METRICS: dict[str, Metric] = {
             name="mean_power_watts",
             better="lower",
             summary="power of all devices over the same two seconds",
-            function=_telemetry("mean_power_watts"),
+            function=_in("telemetry", "mean_power_watts"),
         ),
         _counter("operators", "operators called in a step"),
         _counter("host_syncs", "times a step waits for the device in h2d, forward and backward"),

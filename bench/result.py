@@ -233,6 +233,11 @@ class DeviceInfo:
     capability: tuple[int, ...] | None = None
     """CUDA compute capability, (9, 0) for an H100."""
 
+    @property
+    def id(self) -> str:
+        """As torch writes it: cuda:0."""
+        return f"{self.type}:{self.index}"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Environment:

@@ -2,18 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-
-from rich.table import Table
-from rich.text import Text
 
 from bench.commands._attained import attained
 from bench.fingerprint import Difference, differences, hard_keys, soft_keys
 from bench.flags import FLAGS, TAKEN_SHARE
 from bench.peaks import peak_of
 from bench.precisions import PRECISIONS
-from bench.reporting._terminal import stdout_console
+from bench.reporting._terminal import stdout_console, text_table
 from bench.result import Environment
 from bench.running import journal
 from bench.running.pool import CallError, Pool, usual_start_method
@@ -46,7 +43,7 @@ def show_here(*, measure_peak: bool) -> int:
     _print_environment(environment)
     if rows:
         print()
-        _print_table(("device", "what", "attained", "data sheet", "share"), rows)
+        stdout_console().print(text_table(("device", "what", "attained", "data sheet", "share"), rows))
         print(PEAK_LEGEND)
     return EXIT_COMPARABLE
 
@@ -55,7 +52,8 @@ def compare(before: Path, now: Path) -> int:
     """Print what differs between two runs' machines, and whether it forbids to compare their times."""
     found = differences(journal.read(before).plan.environment, journal.read(now).plan.environment)
     if found:
-        _print_table(("kind", "key", str(before), str(now)), [_difference_row(difference) for difference in found])
+        headers = ("kind", "key", str(before), str(now))
+        stdout_console().print(text_table(headers, map(_difference_row, found)))
         print()
     forbidding = [difference for difference in found if difference.is_hard]
     if not forbidding:
@@ -73,18 +71,14 @@ def _difference_row(difference: Difference) -> tuple[str, ...]:
 def _print_environment(environment: Environment) -> None:
     hard = [("hard", key, value or "none") for key, value in hard_keys(environment).items()]
     soft = [("soft", key, value) for key, value in soft_keys(environment).items()]
-    _print_table(("kind", "key", "value"), [*hard, *soft])
+    stdout_console().print(text_table(("kind", "key", "value"), [*hard, *soft]))
 
 
 def _peak_rows(pool: Pool) -> Iterator[tuple[str, ...]]:
     """Measure, and yield a row for each format and the memory of every device."""
     formats = list(dict.fromkeys(precision.number_format for precision in PRECISIONS.values()))
-    names = {"cpu": ""} | {f"{device.type}:{device.index}": device.name for device in pool.environment.devices}
-    with_tf32 = {
-        f"{found.type}:{found.index}"
-        for found in pool.environment.devices
-        if (found.capability or ()) >= TF32_CAPABILITY
-    }
+    names = {"cpu": ""} | {device.id: device.name for device in pool.environment.devices}
+    with_tf32 = {found.id for found in pool.environment.devices if (found.capability or ()) >= TF32_CAPABILITY}
     for device, name in names.items():
         sheet = peak_of(name)
         try:
@@ -111,12 +105,3 @@ def _scaled(value: float, unit: str) -> str:
     """Return *value* with a prefix: 81.3 GFLOP/s."""
     prefix, size = next(((prefix, size) for prefix, size in (("T", 1e12), ("G", 1e9)) if value >= size), ("M", 1e6))
     return f"{value / size:,.3g} {prefix}{unit}"
-
-
-def _print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(Text(header), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    stdout_console().print(table)

@@ -5,13 +5,12 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from bench import registry
 from bench.commands._progress import Progress
 from bench.errors import NothingToMeasureError
-from bench.reporting._terminal import ASCII, stdout_console
+from bench.reporting._terminal import ASCII, stdout_console, text_table
 from bench.running.pool import Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised
 from bench.selftest._check import Finding, OutOfTimeError
@@ -44,14 +43,14 @@ def run(names: Sequence[str], *, quiet: bool) -> int:
 def print_table(findings: Mapping[str, Finding], console: Console) -> None:
     """Print a line a check in the width of *console*."""
     signs = ASCII if console.options.ascii_only else {}
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for header in ("check", "what must be so", "found", "bar", "verdict"):
-        table.add_column(header, no_wrap=header in ("check", "verdict"), overflow="fold")
+    rows = []
     for name, finding in findings.items():
         words = (name, _title(name), finding.figure, finding.bar)
-        # A Text is never searched for markup: the brackets of an interval stay what they are.
         cells = [Text(word.translate(signs)) for word in words]
-        table.add_row(*cells, Text(finding.verdict, STYLES[finding.verdict]))
+        rows.append((*cells, Text(finding.verdict, STYLES[finding.verdict])))
+    table = text_table(("check", "what must be so", "found", "bar", "verdict"), rows)
+    for column in (table.columns[0], table.columns[-1]):
+        column.no_wrap = True
     console.print(table)
 
 

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from bench.flags import FLAGS
 from bench.reporting import _unmeasured
-from bench.reporting._columns import GAP, Column, columns, fitting
+from bench.reporting._columns import Column, columns, fitting
 from bench.reporting._labels import variant, varied_batches
 from bench.reporting._rows import Row, rows
-from bench.reporting._terminal import ASCII
+from bench.reporting._terminal import ASCII, GAP, borderless_table
 from bench.results.frame import Run
 
 _PEAKS = {
@@ -62,7 +62,7 @@ def table(run: Run, console_width: int, *, ascii_only: bool = False) -> Renderab
 
 
 def _table(kept: Sequence[Column], measured: Sequence[Row], text: MakeText) -> Table:
-    found = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    found = borderless_table()
     for column in kept:
         found.add_column(text(column.header), justify="right" if column.is_number else "left", overflow="fold")
     best = _fastest(measured)

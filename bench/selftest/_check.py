@@ -21,7 +21,7 @@ BLOCKS_PER_WORKER = 10
 """About two seconds of work, against some tenths for a worker's start; also the fewest that can be judged: a t interval
 over fewer is narrow by chance too often (method.md, section 4)."""
 LIMIT_SECONDS = 8.0
-"""After which a check asks no further worker: seven checks are to take a minute at most."""
+"""After which a check usually asks no further worker: seven checks are to take a minute or so at most."""
 TIMEOUT_SECONDS = 30.0
 """Of one worker; the default of a run, ten times what any of them needs."""
 
@@ -93,7 +93,9 @@ def worst_of(findings: Sequence[Finding]) -> Finding:
     )
 
 
-def decide(pool: Pool, function: str, judge: Callable[[Seen], Finding]) -> Finding:
+def decide(
+    pool: Pool, function: str, judge: Callable[[Seen], Finding], *, limit_seconds: float = LIMIT_SECONDS
+) -> Finding:
     """
     Ask fresh workers until *judge* can decide or the time of a check is up; what fails has to fail again.
 
@@ -104,23 +106,24 @@ def decide(pool: Pool, function: str, judge: Callable[[Seen], Finding]) -> Findi
         pool: Where workers come from.
         function: As ``module:function``; takes a number of `blocks` and returns one figure for each under every name.
         judge: Is shown the figures of all workers so far.
+        limit_seconds: The time of a check, twice if it fails.
     """
-    first = _decide_once(pool, function, judge)
+    first = _decide_once(pool, function, judge, limit_seconds)
     if first.verdict != "fails":
         return first
-    second = _decide_once(pool, function, judge)
+    second = _decide_once(pool, function, judge, limit_seconds)
     if second.verdict == "fails":
         return second
     return dataclasses.replace(second, verdict="undecidable", figure=f"{first.figure}, then {second.figure}")
 
 
-def _decide_once(pool: Pool, function: str, judge: Callable[[Seen], Finding]) -> Finding:
+def _decide_once(pool: Pool, function: str, judge: Callable[[Seen], Finding], limit_seconds: float) -> Finding:
     started = time.monotonic()
     seen: dict[str, list[float]] = {}
     for workers in itertools.count(1):
         for name, figures in ask(pool, function, blocks=BLOCKS_PER_WORKER).items():
             seen.setdefault(name, []).extend(figures)
-        is_over = time.monotonic() - started >= LIMIT_SECONDS
+        is_over = time.monotonic() - started >= limit_seconds
         # Looking at 10, 20, 40, ... blocks only: every further look is another chance for noise to pass or to fail.
         if is_over or workers.bit_count() == 1:
             finding = judge(seen)
