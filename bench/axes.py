@@ -11,11 +11,11 @@ DEVICE_TYPES = ("accelerator", "cpu", "cuda", "mps", "xpu")
 _KNOWN = {
     "device": DEVICE_TYPES,
     "precision": tuple(precisions.PRECISIONS),
-    "compile": ("eager",),
+    "compile": COMPILE_MODES,
     "input": ("resident", "pageable", "pinned"),
     "loop": ("clean",),
 }
-_DESIGNED = {"strategy": ("fsdp", "fsdp2"), "compile": COMPILE_MODES, "input": INPUTS, "loop": LOOPS}
+_DESIGNED = {"strategy": ("fsdp", "fsdp2"), "input": INPUTS, "loop": LOOPS}
 
 _MEANT = {"gpu": "accelerator", "dp": "data_parallel"}
 """Names in common use that spelling alone would lead to the wrong value (gpu is one letter from cpu, dp from ddp)."""

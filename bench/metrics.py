@@ -38,6 +38,18 @@ def _phase(phase: Phase) -> Function:
     return median
 
 
+def _from_nothing(name: str) -> Function:
+    """Return the function that gives *name*, but not of a worker that found its code compiled by an earlier round."""
+
+    def reading(measurement: Measurement, _case: Case) -> float | None:
+        if measurement.compile_seconds is not None and not measurement.compiles_from_nothing:
+            return None
+        value: float | None = getattr(measurement, name)
+        return value
+
+    return reading
+
+
 def step_seconds(measurement: Measurement) -> float:
     """Return the wall time of the timed window divided by its steps; throughput is computed from the same."""
     return measurement.window_seconds / measurement.window_steps
@@ -116,8 +128,14 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="first_step_seconds",
             better="lower",
-            summary="the very first step, with everything that happens only once",
-            function=lambda measurement, _case: measurement.first_step_seconds,
+            summary="the very first step, with everything that happens only once, compilation too",
+            function=_from_nothing("first_step_seconds"),
+        ),
+        Metric(
+            name="compile_seconds",
+            better="lower",
+            summary="what torch.compile took above usual steps, from an empty cache",
+            function=_from_nothing("compile_seconds"),
         ),
         Metric(
             name="throughput_samples_per_second",

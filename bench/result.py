@@ -31,7 +31,9 @@ class SamplingPlan:
     target_ratio: float = 0.025
     """Half-width of the 95 % interval, as a share of the figure, at which a case has enough rounds."""
     timeout_seconds: float = 30.0
-    """Deadline of one worker, from its start to its end."""
+    """Deadline of one worker, from its start to its end, less what it compiles."""
+    compile_timeout_seconds: float = 600.0
+    """Deadline of a compiled case's first step."""
     num_servers: int = 3
     """Fork servers over which the rounds are spread in turn: a server is a layer of variance of its own."""
 
@@ -83,7 +85,7 @@ class Counters:
     kernels: int | None = None
     """Kernels launched on the device."""
     graph_breaks: int | None = None
-    """Of everything that was compiled since the worker began."""
+    """Since the worker began: ends of graphs, and pieces of code that torch.compile left eager as a whole."""
     recompiles: int | None = None
     """Compilations of a piece of code beyond its first, since the worker began."""
     collectives: int | None = None
@@ -129,6 +131,10 @@ class Measurement:
     warmup_steps: int
     """How many there were."""
     first_step_seconds: float
+    compile_seconds: float | None = None
+    """What the warm-up's steps in which something was compiled took above the usual step; None: nothing was."""
+    compiles_from_nothing: bool = False
+    """Whether the directory of compiled code was empty when the worker began."""
     rank_window_seconds: tuple[float, ...]
     """Each rank's own window, to see the spread between ranks."""
     rank_forward_seconds: tuple[float, ...] = ()

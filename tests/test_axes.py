@@ -42,7 +42,7 @@ def test_a_strategy_is_known_by_its_file(monkeypatch: pytest.MonkeyPatch) -> Non
         ("device", "cpu:1", "device 'cpu:1' is not known; did you mean 'cpu'?"),
         ("device", "cuda:one", "device 'cuda:one' is not known; did you mean 'cuda'?"),
         ("device", "", "device '' is not known; known: accelerator, cpu, cuda, mps, xpu"),
-        ("compile", "default", "compile 'default' is not there yet; this version knows: eager"),
+        ("compile", "reduce-overhead", "compile 'reduce-overhead' is not known; did you mean 'reduce_overhead'?"),
         ("compile", "egaer", "compile 'egaer' is not known; did you mean 'eager'?"),
         ("input", "loader", "input 'loader' is not there yet; this version knows: pageable, pinned, resident"),
         ("loop", "item", "loop 'item' is not there yet; this version knows: clean"),

@@ -94,7 +94,7 @@ def test_a_stray_word_is_no_option(refusal: Callable[..., str]) -> None:
             "--batch-size (per device) cannot stand beside --global-batch-size (over all); keep one",
         ),
         ("--out a --resume b", "--out cannot stand beside --resume; a resumed run stays in its directory"),
-        ("--compile default", "--compile: 'default' is not there yet; this version knows: eager"),
+        ("--compile defualt", "--compile: 'defualt' is not known; did you mean 'default'?"),
     ],
 )
 def test_a_wrong_value_names_option_value_and_cure(refusal: Callable[..., str], arguments: str, complaint: str) -> None:

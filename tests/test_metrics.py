@@ -76,3 +76,17 @@ def test_a_metric_s_name_says_its_unit() -> None:
 )
 def test_the_workers_of_a_case_become_one_figure(name: str, figures: list[float], combined: float) -> None:
     assert METRICS[name].combine(figures) == pytest.approx(combined)
+
+
+def test_what_an_earlier_round_has_compiled_is_no_first_step_and_no_compilation(
+    make_measurement: Callable[..., Measurement], make_case: Callable[..., Case]
+) -> None:
+    case = make_case(compile="default")
+    cold = make_measurement(first_step_seconds=20.5, compile_seconds=20.0, compiles_from_nothing=True)
+    warm = make_measurement(first_step_seconds=2.5, compile_seconds=2.0)
+    eager = make_measurement(first_step_seconds=0.5, compiles_from_nothing=True)
+    figures = {
+        name: [METRICS[name].function(measurement, case) for measurement in (cold, warm, eager)]
+        for name in ("first_step_seconds", "compile_seconds")
+    }
+    assert figures == {"first_step_seconds": [20.5, None, 0.5], "compile_seconds": [20.0, None, None]}

@@ -149,7 +149,10 @@ def test_a_directory_is_no_suite() -> None:
         ('precision = "amp_bf61"', "precision: 'amp_bf61' is not known; did you mean 'amp_bf16'?"),
         ('strategy = ["single", "dpp"]', "strategy: 'dpp' is not known; did you mean 'ddp'?"),
         ('device = ["gpu"]', "device: 'gpu' is not known; did you mean 'accelerator'?"),
-        ('compile = "default"', "compile: 'default' is not there yet; this version knows: eager"),
+        (
+            'compile = "inductor"',
+            "compile: 'inductor' is not known; known: default, eager, max_autotune, reduce_overhead",
+        ),
         ('input = "loader"', "input: 'loader' is not there yet; this version knows: pageable, pinned, resident"),
         ('loop = ["clean", "item"]', "loop: 'item' is not there yet; this version knows: clean"),
         ("batch_size = 8\nglobal_batch_size = 8", None),

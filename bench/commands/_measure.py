@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import suite
+from bench.case import Case
 from bench.commands._attained import attained
 from bench.commands._destination import make_directory, usual_directory
 from bench.commands._progress import Progress
@@ -116,7 +117,8 @@ def _work(request: Request, stored: Journal | None, environment: Environment, *,
         raise UsageError(f"{gone}; workload files are found from there")
     if request.has_plan_options:
         resume.refuse_other_plan(stored.plan, plan, request.resume)
-    resume.refuse_other_machine(stored.plan.environment, environment, request.resume)
+    here = _with_compiler(environment, stored.plan.cases)
+    resume.refuse_other_machine(stored.plan.environment, here, request.resume)
     # A case that could not run has its row in the journal already, whatever else might be said of it now.
     planned = [judge(case, environment.devices) for case in stored.plan.cases]
     resumed = _with_more_time(stored, request.added_seconds)
@@ -157,11 +159,14 @@ def _with_more_time(stored: Journal, added_seconds: float | None) -> Plan:
 
 
 def _spent_seconds(results: Sequence[CaseResult]) -> float:
-    return sum(result.duration_seconds for result in results)
+    """Return what counts of a budget: compilation does not."""
+    compiling = (result.measurement.compile_seconds or 0.0 for result in results if result.measurement)
+    return sum(result.duration_seconds for result in results) - sum(compiling)
 
 
 def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[PlannedCase]]:
     planned = expand(request.chosen_suite, request.axes, environment.devices, request.seed)
+    environment = _with_compiler(environment, [entry.case for entry in planned])
     plan = Plan(
         cases=tuple(entry.case for entry in planned),
         sampling=request.sampling(environment),
@@ -175,6 +180,13 @@ def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[Pl
         started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     return plan, planned
+
+
+def _with_compiler(environment: Environment, cases: Sequence[Case]) -> Environment:
+    """Return *environment* with what compiles as hard keys, where something is to be compiled."""
+    if all(case.compile == "eager" for case in cases):
+        return environment
+    return dataclasses.replace(environment, hard={**environment.hard, **machine.compiler_keys()})
 
 
 def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> None:

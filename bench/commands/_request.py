@@ -17,7 +17,7 @@ CPU_BUDGET_SECONDS, ACCELERATOR_BUDGET_SECONDS = 90.0, 600.0
 
 TEXT_AXES = ("workload", "device", "strategy", "precision", "compile", "input", "loop")
 NUMBER_AXES = ("batch_size", "global_batch_size", "num_devices")
-PLAN_OPTIONS = ("suite", *TEXT_AXES, *NUMBER_AXES, "rounds", "target", "timeout", "seed")
+PLAN_OPTIONS = ("suite", *TEXT_AXES, *NUMBER_AXES, "rounds", "target", "timeout", "compile_timeout", "seed")
 """What a resumed run's plan could contradict; a budget is added to it instead."""
 
 
@@ -114,6 +114,7 @@ def _sampling(options: argparse.Namespace, chosen: Suite, environment: Environme
         "budget_seconds": options.budget or chosen.budget_seconds or usual,
         "target_ratio": options.target,
         "timeout_seconds": options.timeout,
+        "compile_timeout_seconds": options.compile_timeout,
         "num_servers": _num_servers(options),
     }
     return SamplingPlan(**{name: value for name, value in given.items() if value is not None})

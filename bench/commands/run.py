@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bench import registry
+from bench.case import COMPILE_MODES
 from bench.commands import _options
 
 
@@ -38,7 +39,7 @@ def _add_axes(parser: argparse.ArgumentParser) -> None:
         "device": "cpu, cuda, cuda:1, accelerator (what the machine has)",
         "strategy": ", ".join(registry.names("strategies")),
         "precision": "fp32, tf32, amp_bf16, amp_fp16",
-        "compile": "eager",
+        "compile": f"{', '.join(COMPILE_MODES)} (torch.compile's modes)",
         "input": "resident (on the device already), pinned, pageable: where each step's batch comes from",
         "loop": "clean",
     }
@@ -65,7 +66,12 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--target", type=_options.ratio, metavar="SHARE", help="enough when the interval is this narrow (2.5%%)"
     )
-    group.add_argument("--timeout", type=_options.seconds, metavar="SECONDS", help="deadline of one worker (30)")
+    group.add_argument(
+        "--timeout", type=_options.seconds, metavar="SECONDS", help="deadline of one worker, compilation apart (30)"
+    )
+    group.add_argument(
+        "--compile-timeout", type=_options.seconds, metavar="SECONDS", help="deadline of torch.compile (600)"
+    )
     group.add_argument("--seed", type=_options.natural_int, metavar="N", help="of data, parameters and order (0)")
 
 

@@ -8,6 +8,7 @@ import torch
 
 from bench.case import Case
 from bench.measuring import arithmetic
+from bench.measuring.compiling import compiled
 from bench.measuring.device import Device
 from bench.measuring.loading import load_workload
 from bench.measuring.placement import map_tensors, tensors_of, to_channels_last
@@ -50,7 +51,7 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
     if note := _size_note(batch, num_samples):
         notes.append(note)
     step = TrainingStep(
-        model=strategy.wrap(model, device.torch_devices, autocast),
+        model=strategy.wrap(compiled(model, case.compile), device.torch_devices, autocast),
         batch=_placed(batch, case, primary, channels_last=channels_last),
         compute_loss=workload.compute_loss,
         optimizer=_optimizer(workload, model, primary),

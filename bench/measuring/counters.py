@@ -168,9 +168,12 @@ def _allocated_bytes(step: TrainingStep, device: Device, events: Sequence[trace.
 
 
 def _graph_breaks() -> int | None:
-    if num_compilations() == 0:
+    """Return how often a graph ends before the model does, and how many pieces of code were left eager as a whole."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    if dynamo is None or not dynamo.counters["frames"]["total"]:
         return None
-    return int(sum(sys.modules["torch._dynamo.utils"].counters["graph_break"].values()))
+    frames = dynamo.counters["frames"]
+    return int(sum(dynamo.counters["graph_break"].values()) + frames["total"] - frames["ok"])
 
 
 def _recompiles() -> int | None:

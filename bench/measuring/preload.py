@@ -10,6 +10,8 @@ import contextlib
 import gc
 import importlib
 import os
+import sys
+from collections.abc import Iterable
 
 import torch
 
@@ -35,7 +37,24 @@ for _package in ("strategies", "workloads"):
 SERVER_PID = os.getpid()
 """In a forked worker its parent's pid; in any other process its own."""
 
-# What was imported lives as long as the server. Frozen, it is not walked by the workers' garbage collector, which
-# would copy every page that it touches: 0.2 s a worker.
-gc.collect()
-gc.freeze()
+
+def import_more(names: Iterable[str]) -> None:
+    """Import the modules called *names*, for all workers to come; one that is not there is left to the workers."""
+    for name in names:
+        if name not in sys.modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+            _freeze()
+
+
+def _freeze() -> None:
+    """
+    Keep what was imported, which lives as long as the server, from the workers' garbage collector.
+
+    It would walk it, and so copy every page that it touches: 0.2 s a worker.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+_freeze()

@@ -20,8 +20,9 @@ from typing import Any
 import torch
 
 from bench.errors import BenchError
+from bench.measuring.compiling import CACHE_VARIABLE
 from bench.measuring.extras import with_extras
-from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
+from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiled
 from bench.measuring.training_step import StepError
 from bench.measuring.worker import Worker, measure
 from bench.record import from_plain, to_plain
@@ -77,20 +78,32 @@ def _call(function: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 def _run(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker:
     assert task.case is not None
     deadline_seconds = task.deadline_seconds
-    worker = Worker(task.case, rank=rank, rendezvous=folder / "rendezvous", deadline_seconds=deadline_seconds)
+
+    def has_compiled() -> None:
+        if rank == 0:
+            mark_compiled(folder, time.monotonic_ns())
+
+    worker = Worker(
+        task.case,
+        rank=rank,
+        rendezvous=folder / "rendezvous",
+        deadline_seconds=deadline_seconds + task.compile_timeout_seconds,
+        has_compiled=has_compiled,
+    )
     measurement = measure(
         worker, ordered_at_ns=task.ordered_at_ns, start_seconds=start_seconds, deadline_seconds=deadline_seconds
     )
     _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
     if task.with_extras:
-        remaining_seconds = deadline_seconds - (time.monotonic_ns() - task.ordered_at_ns) / 1e9
+        spent_seconds = (time.monotonic_ns() - task.ordered_at_ns) / 1e9 - (worker.compile_seconds or 0.0)
+        remaining_seconds = deadline_seconds - spent_seconds
         measurement = with_extras(worker, measurement, remaining_seconds)
         _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
     return worker
 
 
 def _answer_for(error: BaseException) -> Answer:
-    text = str(error).strip().partition("\n")[0][:MESSAGE_LENGTH]
+    text = _first_sentence(str(error))[:MESSAGE_LENGTH]
     if isinstance(error, (BenchError, StepError)):
         message = text
     else:
@@ -102,11 +115,20 @@ def _answer_for(error: BaseException) -> Answer:
     return Answer(status="oom" if is_oom else "error", message=message, failed_at_ns=time.monotonic_ns())
 
 
+def _first_sentence(text: str) -> str:
+    """Return the first line, with the next one where it only announces it: ``backend='inductor' raised:``."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    announced = len(lines) > 1 and lines[0].endswith("raised:")
+    return " ".join(lines[: 2 if announced else 1])
+
+
 def _place_of(error: BaseException) -> str:
     """Return `` (file.py:12)`` for the innermost frame outside torch and this package, if there is one."""
     # With the separator, so that a user's own folder `benchmarks` beside `bench` is not taken for this package.
-    own = (f"{Path(__file__).parents[1]}{os.sep}", f"{Path(torch.__file__).parent}{os.sep}", "<frozen")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
+    own = [f"{Path(__file__).parents[1]}{os.sep}", f"{Path(torch.__file__).parent}{os.sep}", "<frozen"]
+    if CACHE_VARIABLE in os.environ:  # code that torch.compile has written
+        own.append(os.environ[CACHE_VARIABLE])
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(tuple(own))]
     return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
 
 

@@ -11,13 +11,14 @@ import math
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from bench import registry
 from bench.case import Case
-from bench.measuring import arithmetic, incidents, memory, usage
+from bench.measuring import arithmetic, compiling, incidents, memory, usage
 from bench.measuring.building import build
 from bench.measuring.device import Device, devices_of
 from bench.measuring.incidents import Incidents
@@ -59,9 +60,26 @@ class Block:
 
 
 class Worker:
-    """One rank of one case."""
+    """
+    One rank of one case.
 
-    def __init__(self, case: Case, *, rank: int, rendezvous: Path, deadline_seconds: float) -> None:
+    Args:
+        case: What it trains.
+        rank: From 0.
+        rendezvous: A file in which the ranks find each other.
+        deadline_seconds: How long a rank waits for the others.
+        has_compiled: Called after each block of the warm-up in which something was compiled.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        *,
+        rank: int,
+        rendezvous: Path,
+        deadline_seconds: float,
+        has_compiled: Callable[[], None] = lambda: None,
+    ) -> None:
         self._started = time.perf_counter()
         self.case = case
         self.strategy: Strategy = registry.load("strategies", case.strategy).STRATEGY
@@ -74,6 +92,9 @@ class Worker:
         """Whether the other ranks can count on this one."""
         self.warmup_samples: dict[str, list[float]] = defaultdict(list)
         self.warmup_steps = 0
+        self._has_compiled = has_compiled
+        self._compiles_from_nothing = compiling.is_cache_empty()
+        self._compiling_seconds, self._compiling_steps = 0.0, 0
         self.warm_step_seconds = self.first_step_seconds = self.warmup_seconds = self.first_loss = math.nan
         if self.strategy.distributed:
             world_size = self.strategy.num_processes(case)
@@ -91,9 +112,17 @@ class Worker:
         started = time.perf_counter()
         plan = ACCELERATOR_PLAN if self.device.is_accelerator else CPU_PLAN
         warm_up(plan, self._warm_up_block, self.ranks.agree)
+        compiling.end_helpers()
         self.warmup_seconds = time.perf_counter() - started
         self.device.reset_peak_memory()
         memory.reset_process_peak()
+
+    @property
+    def compile_seconds(self) -> float | None:
+        """What the blocks of the warm-up that compiled took above their usual steps; None where none did."""
+        if not self._compiling_steps:
+            return None
+        return max(0.0, self._compiling_seconds - self._compiling_steps * self.warm_step_seconds)
 
     def run_block(self, steps: int, lead_steps: int = 0) -> Block:
         """
@@ -148,6 +177,7 @@ class Worker:
         arithmetic.check_tf32(PRECISIONS[self.case.precision], self.case.device_type)
         allocated, reserved, process_peak = self._largest(*self.device.peak_memory(), memory.process_peak_bytes())
         (foreign_processes,) = self._largest(self.driver.foreign_processes())
+        notes = (compiling.uncompiled_note(self.case.compile), None if block.is_settled else UNSETTLED_NOTE)
         skipped = int(self.clock.drops_first_step and block.steps > 1)
         return Measurement(
             clock=self.clock.name,
@@ -157,6 +187,8 @@ class Worker:
             warmup_seconds=_rounded(self.warmup_samples),
             warmup_steps=self.warmup_steps,
             first_step_seconds=self.first_step_seconds,
+            compile_seconds=self.compile_seconds,
+            compiles_from_nothing=self._compiles_from_nothing,
             rank_window_seconds=block.rank_seconds,
             item=self.built.workload.item,
             items_per_sample=self.built.workload.items_per_sample,
@@ -178,7 +210,7 @@ class Worker:
             allocator_retries=block.incidents.allocator_retries,
             skipped_steps=block.incidents.skipped_steps,
             window_compilations=block.incidents.compilations,
-            notes=(*self.built.notes, *(() if block.is_settled else (UNSETTLED_NOTE,))),
+            notes=(*self.built.notes, *(note for note in notes if note)),
         )
 
     def _largest(self, *values: int | None) -> list[int | None]:
@@ -202,6 +234,10 @@ class Worker:
             self.first_step_seconds, self.first_loss = block.wall_seconds, self._check_loss()
         self.warm_step_seconds = statistics.median(block.samples_seconds["step"])
         self.warmup_steps += steps
+        if block.incidents.compilations or (is_first and self.case.compile != "eager"):
+            self._compiling_seconds += block.wall_seconds
+            self._compiling_steps += steps
+            self._has_compiled()
         for phase, seconds in block.samples_seconds.items():
             room = MAX_STEPS - len(self.warmup_samples[phase])  # the first ones are those that people look at
             self.warmup_samples[phase] += seconds[:room]
@@ -241,10 +277,10 @@ def measure(worker: Worker, *, ordered_at_ns: int, start_seconds: float, deadlin
         worker: Not yet prepared.
         ordered_at_ns: `time.monotonic_ns` when the visit was ordered; the deadline counts from there.
         start_seconds: What it took to start this process.
-        deadline_seconds: How much of it is left limits the window.
+        deadline_seconds: How much of it is left limits the window; compilation does not count.
     """
     worker.prepare()
-    startup_seconds = (time.monotonic_ns() - ordered_at_ns) / 1e9
+    startup_seconds = (time.monotonic_ns() - ordered_at_ns) / 1e9 - (worker.compile_seconds or 0.0)
     wanted = steps_per_worker(startup_seconds, worker.warm_step_seconds, deadline_seconds - startup_seconds)
     steps = worker.ranks.agree(wanted)
     block = worker.run_block(steps, LEAD_STEPS)

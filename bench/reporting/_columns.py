@@ -21,6 +21,8 @@ _USUAL = {
     "flags": "",
     "memory": "",
     "of peak": "",
+    "compiled in": "",
+    "pays after": "",
 }
 """A column in which every row has this value says nothing and is never shown."""
 
@@ -66,6 +68,8 @@ def columns(measured: Sequence[Row], clean: Callable[[str], str]) -> list[Column
         column("items/s", _items, drop_order=2),
         column("memory", _memory, drop_order=4),
         column("of peak", _share_of_peak, drop_order=1),
+        column("compiled in", _compiled_in, drop_order=1),
+        column("pays after", _pays_after, drop_order=1),
         column("speed-up", _speedup),
         column("rounds", lambda row: str(row.columns["rounds"]), drop_order=3),
         dataclasses.replace(column("flags", lambda row: " ".join(row.flags), drop_order=5), is_number=False),
@@ -155,6 +159,16 @@ def _share_of_peak(row: Row) -> str:
     if share < 0.001:  # noqa: PLR2004 (what would be shown as nothing)
         return "<0.1 %"
     return f"{100 * share:.{0 if share >= 0.1 else 1}f} %"  # noqa: PLR2004 (two digits)
+
+
+def _compiled_in(row: Row) -> str:
+    value = row.number("compile_seconds")
+    return "" if value is None or row.case.compile == "eager" else f"{value:.3g} s"
+
+
+def _pays_after(row: Row) -> str:
+    value = row.number("break_even_steps")
+    return "" if value is None else f"{digits(value)} steps"
 
 
 def _speedup(row: Row) -> str:

@@ -15,6 +15,7 @@ from bench import flags, utilization
 from bench.case import Case
 from bench.metrics import METRICS, step_seconds
 from bench.result import PHASES, STATUSES, CaseResult, Measurement, Plan, Sitting
+from bench.results.break_even import break_even_steps
 from bench.results.speedup import speedups
 from bench.running import journal
 from bench.statistics import log_t_interval
@@ -33,10 +34,11 @@ COLUMNS = (
     *("deviation_ratio", "operators", "host_syncs", "optimizer_host_syncs", "allocated_bytes", "kernels"),
     *("graph_breaks", "recompiles", "collectives", "collective_bytes", "counters_source"),
     *("num_threads", "clock", "notes", "flops_source", "peak_source"),
-    *("step_energy_joules", "sample_energy_joules", "mean_power_watts"),
+    *("step_energy_joules", "sample_energy_joules", "mean_power_watts", "break_even_steps"),
 )
 """The columns of results.csv in their order; a metric that is not among them comes after them."""
 _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "rounds", "samples", "num_threads"}
+_COUNTS |= {"break_even_steps"}
 _TEXTS = {"case_id", "workload", "device", "strategy", "precision", "compile", "input", "loop", "status", "reason"}
 _TEXTS |= {"item", "memory_source", "reference_case_id", "flags", "clock", "notes", "counters_source"}
 _TEXTS |= {"flops_source", "peak_source"}
@@ -83,6 +85,9 @@ class Run:
         }
         for case_id, columns in speedups(self.plan.cases, steps).items():
             rows[case_id].update(columns)
+        compiling = {key: found for key, row in rows.items() if isinstance(found := row.get("compile_seconds"), float)}
+        for case_id, number in break_even_steps(self.plan.cases, steps, compiling).items():
+            rows[case_id]["break_even_steps"] = number
         return _typed(pd.DataFrame(list(rows.values()), columns=_columns(), dtype=object))
 
     @functools.cached_property

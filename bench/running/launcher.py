@@ -25,12 +25,16 @@ from typing import Any, TextIO
 
 import psutil
 
+from bench.measuring.task import COMPILED_FOLDER, TASK_FILE, Task
+from bench.record import from_plain
+
 GRACE_SECONDS = 1.0
 """What the other ranks get after one failed; torch's own default would be 30 s for one that ignores SIGTERM."""
 STACK_SECONDS = 0.2
 """What a hanging worker gets to write its stack."""
 MAX_LOOKS, LOOK_SECONDS = 100, 0.005
 """How often to look for strays: a zombie stays until its parent has waited for it."""
+COMPILING_LOOK_SECONDS = 1.0
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (not a temp file of ours: torch's segments are looked for here)
 PR_SET_CHILD_SUBREAPER = 36
 """From linux/prctl.h: orphans below this process become its children, also those in sessions of their own."""
@@ -112,8 +116,14 @@ def main() -> None:
     finally:
         session.kill_all()
         shutil.rmtree(options.directory, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            options.directory.parent.rmdir()  # the last launcher of a run removes the run's folder
+        _remove_folder_of_run(options.directory.parent)
+
+
+def _remove_folder_of_run(folder: Path) -> None:
+    """Remove *folder* if this was the last launcher of the run; what the run compiled lies in it."""
+    with contextlib.suppress(OSError):
+        if {entry.name for entry in folder.iterdir()} <= {COMPILED_FOLDER}:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _serve_orders(answers: TextIO, session: Session, start_method: str) -> None:
@@ -128,34 +138,37 @@ def _serve_orders(answers: TextIO, session: Session, start_method: str) -> None:
         resource_tracker.ensure_running()  # what a spawned process needs; it stays
     session.keep_present()
     for line in iter(sys.stdin.readline, ""):
-        ending = _serve(start_processes, json.loads(line), "fork" if is_fork_server else "spawn")
+        directory = Path(json.loads(line))
+        task: Task = from_plain(Task, json.loads((directory / TASK_FILE).read_text(encoding="utf-8")))
+        if is_fork_server and task.imports:
+            sys.modules["bench.measuring.preload"].import_more(task.imports)
+        ending = _serve(start_processes, task, directory, "fork" if is_fork_server else "spawn")
         session.kill_strays()  # before the answer, so that none is left when the next order comes
         answers.write(json.dumps(ending) + "\n")
         answers.flush()
 
 
-def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> dict[str, Any]:
+def _serve(start_processes: Any, task: Task, directory: Path, start_method: str) -> dict[str, Any]:
     from torch.multiprocessing.spawn import ProcessException  # noqa: PLC0415 (as in _serve_orders)
 
     from bench.measuring.process import run_rank  # noqa: PLC0415 (needs torch)
 
-    deadline = time.monotonic() + order["timeout_seconds"]
     context = start_processes(
-        run_rank, args=(order["directory"],), nprocs=order["num_processes"], join=False, start_method=start_method
+        run_rank, args=(str(directory),), nprocs=task.num_processes, join=False, start_method=start_method
     )
     stdin, timed_out = sys.stdin.fileno(), False
     survivors: set[int] = set()  # what join() does to them after a failure must not be taken for what happened to them
     try:
         while True:
             # No order comes before the answer to this one, so what there is to read of the parent is its end.
-            ready = wait([*context.sentinels, stdin], timeout=max(0.0, deadline - time.monotonic()))
+            ready = wait([*context.sentinels, stdin], timeout=_patience_seconds(task, directory))
             if stdin in ready:
                 raise ParentGoneError
             survivors = {rank for rank, process in enumerate(context.processes) if process.is_alive()}
             if context.join(timeout=0, grace_period=GRACE_SECONDS):
                 survivors = set()
                 break
-            if time.monotonic() >= deadline:
+            if time.monotonic_ns() >= task.deadline_ns(directory):
                 timed_out = True
                 _kill(context.processes)
                 break
@@ -166,6 +179,13 @@ def _serve(start_processes: Any, order: dict[str, Any], start_method: str) -> di
         -signal.SIGTERM if rank in survivors else process.exitcode for rank, process in enumerate(context.processes)
     ]
     return {"timed_out": timed_out, "exit_codes": codes}
+
+
+def _patience_seconds(task: Task, directory: Path) -> float:
+    """Return how long to wait before the next look at the clock."""
+    left_seconds = max(0.0, (task.deadline_ns(directory) - time.monotonic_ns()) / 1e9)
+    # The deadline moves once something has been compiled, which nothing tells this process.
+    return min(left_seconds, COMPILING_LOOK_SECONDS) if task.compile_timeout_seconds else left_seconds
 
 
 def _kill(processes: list[Any]) -> None:

@@ -1,8 +1,10 @@
 """What the parent itself can see of the machine and of the checkout: cores, CPU, variables, commit."""
 
+import importlib.metadata
 import os
 import platform
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,10 +17,12 @@ SCRUBBED = re.compile(
 """Variables of an outer torchrun; inherited, they can make an inner launch hang."""
 
 HARD_VARIABLES = re.compile(
-    r"(OMP|KMP|GOMP|MKL|ONEDNN|DNNL|OPENBLAS|CUBLAS|CUDNN|NCCL|GLOO|TORCH|PYTORCH|CUDA|NVIDIA)_.*|ATEN_CPU_CAPABILITY"
+    r"(OMP|KMP|GOMP|MKL|ONEDNN|DNNL|OPENBLAS|CUBLAS|CUDNN|NCCL|GLOO|TORCH|TORCHDYNAMO|TORCHINDUCTOR|TRITON|PYTORCH|CUDA|NVIDIA)_.*|ATEN_CPU_CAPABILITY"
     r"|LD_PRELOAD|MALLOC_CONF|MALLOC_ARENA_MAX"
 )
 """Variables that change how fast torch runs."""
+CACHE_VARIABLES = re.compile(r"(TORCHINDUCTOR|TRITON)_.*DIR")
+"""Say where compiled code is kept; a run has a directory of its own."""
 
 
 def usable_cores() -> int:
@@ -53,8 +57,43 @@ def hard_keys(environment: Mapping[str, str]) -> dict[str, str]:
     keys = {f"cpu_{name}": cpu.get(field, "") for name, field in _CPU_FIELDS.items()}
     keys["cores"] = str(usable_cores())
     keys["governor"] = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    keys |= {name: value for name, value in sorted(environment.items()) if HARD_VARIABLES.fullmatch(name)}
+    keys |= {name: value for name, value in sorted(environment.items()) if _is_hard(name)}
     return keys
+
+
+def _is_hard(variable: str) -> bool:
+    return bool(HARD_VARIABLES.fullmatch(variable)) and not CACHE_VARIABLES.fullmatch(variable)
+
+
+def compiler_keys() -> dict[str, str]:
+    """Return the part of the fingerprint that counts where something is compiled."""
+    triton = [found for name in ("triton", "pytorch-triton", "triton-windows") if (found := _version_of(name))]
+    return {"cxx": _cxx_version(), "triton": next(iter(triton), "")}
+
+
+def cxx_name() -> str:
+    """Return which C++ compiler torch.compile will call."""
+    return os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+
+
+def cxx_compiler() -> str | None:
+    """Return where it is; None: nowhere."""
+    return shutil.which(cxx_name())
+
+
+def _cxx_version() -> str:
+    try:
+        said = subprocess.run([cxx_name(), "--version"], capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.partition("\n")[0]
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def soft_keys() -> dict[str, str]:

@@ -9,6 +9,7 @@ from bench import registry
 from bench.case import Case
 from bench.precisions import PRECISIONS
 from bench.result import DeviceInfo
+from bench.running import machine
 from bench.strategies._base import Strategy
 from bench.suite import AxisValues, Suite, canonical_workload, default_batch_size
 
@@ -145,6 +146,8 @@ def _senseless(case: Case) -> str | None:
         return reason
     if case.device_type == "cpu" and case.input != "resident":
         return f"{case.input} input is a copy to an accelerator; the CPU reads the batch where it is"
+    if case.compile == "reduce_overhead" and case.device_type != "cuda":
+        return f"reduce_overhead is CUDA graphs; on {case.device_type} it is the same as default"
     if case.device_type == "mps" and case.input == "pinned":
         return "mps shares the host's memory, so there is nothing to pin"
     return None
@@ -153,7 +156,7 @@ def _senseless(case: Case) -> str | None:
 def _missing(case: Case, devices: Sequence[DeviceInfo]) -> str | None:
     """Return what *case* needs that this machine lacks."""
     if case.device_type == "cpu":
-        return None
+        return _missing_compiler(case)
     found = [device for device in devices if device.type == case.device_type]
     first = int(case.device.partition(":")[2] or 0)
     name = case.device_type.upper()
@@ -169,6 +172,13 @@ def _missing(case: Case, devices: Sequence[DeviceInfo]) -> str | None:
             have = ".".join(map(str, device.capability))
             return f"{case.precision} needs compute capability {least[0]}.{least[1]}, {device.name} has {have}"
     return None
+
+
+def _missing_compiler(case: Case) -> str | None:
+    """Return what torch.compile lacks to make code for the CPU."""
+    if case.compile == "eager" or machine.cxx_compiler() is not None:
+        return None
+    return f"torch.compile needs a C++ compiler and {machine.cxx_name()} is not found; install it, or name one in CXX"
 
 
 def _count(number: int, name: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from bench.case import Case
 from bench.errors import BenchError, NothingToMeasureError
-from bench.measuring.task import Task
+from bench.measuring.task import COMPILED_FOLDER, Task
 from bench.record import from_plain
-from bench.result import CaseResult, DeviceInfo, Environment, Failure
+from bench.result import CaseResult, DeviceInfo, Environment, Failure, SamplingPlan
 from bench.running import machine
 from bench.running.server import Server, StartMethod
 from bench.running.visit import Outcome, perform, visit
@@ -24,6 +24,8 @@ CANARY_SECONDS = 60.0
 
 
 PROBE = "bench.measuring.probe:look"
+INDUCTOR = ("torch._inductor.compile_fx",)
+"""What torch.compile imports with the first step, in 1.5 s; none of it starts a thread."""
 
 
 class CallError(BenchError):
@@ -73,7 +75,14 @@ class Pool:
         self.stop()
 
     def visit(
-        self, case: Case, *, num_processes: int, round_index: int, timeout_seconds: float, with_extras: bool
+        self,
+        case: Case,
+        *,
+        num_processes: int,
+        round_index: int,
+        timeout_seconds: float,
+        compile_timeout_seconds: float = SamplingPlan.compile_timeout_seconds,
+        with_extras: bool,
     ) -> CaseResult:
         """Run *case* once, in fresh processes of the server whose turn it is in *round_index*."""
         index = round_index % len(self._servers)
@@ -83,6 +92,7 @@ class Pool:
             num_processes=num_processes,
             deadline_seconds=timeout_seconds,
             with_extras=with_extras,
+            **self._compiling(case, compile_timeout_seconds),
         )
         result = visit(server, index, task, round_index)
         if server.is_dead:
@@ -151,11 +161,27 @@ class Pool:
     def _task(self, **fields: Any) -> Task:
         num_processes = fields.get("num_processes", 1)
         return Task(
-            **fields,
             num_threads=machine.threads_per_rank(num_processes, self._user_environment),
-            environment=machine.worker_environment(self._user_environment),
             working_directory=str(self.working_directory),
+            **{"environment": machine.worker_environment(self._user_environment), **fields},
         )
+
+    def _compiling(self, case: Case, timeout_seconds: float) -> dict[str, Any]:
+        """
+        Return the fields of a task that have to do with torch.compile.
+
+        Each case has a directory of its own for what it compiles, empty at first and shared by its rounds, so that no
+        figure depends on yesterday's cache or on another case. A workload may also compile by itself.
+        """
+        cache = self._directory / COMPILED_FOLDER / case.id
+        cached = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TRITON_CACHE_DIR": str(cache / "triton")}
+        fields: dict[str, Any] = {"environment": {**machine.worker_environment(self._user_environment), **cached}}
+        if case.compile != "eager":
+            fields["compile_timeout_seconds"] = timeout_seconds
+            # Elsewhere Inductor might ask the devices something, and a device that is initialised in a fork server
+            # breaks every worker.
+            fields["imports"] = INDUCTOR if case.device_type == "cpu" else ()
+        return fields
 
     def _environment_from(self, seen: Mapping[str, Any]) -> Environment:
         return Environment(

@@ -11,7 +11,12 @@ from bench.result import Environment, Plan
 from bench.running import journal
 from bench.running.journal import Journal
 
-_OPTIONS = {"rounds": "--rounds", "target_ratio": "--target", "timeout_seconds": "--timeout"}
+_OPTIONS = {
+    "rounds": "--rounds",
+    "target_ratio": "--target",
+    "timeout_seconds": "--timeout",
+    "compile_timeout_seconds": "--compile-timeout",
+}
 """Fields of the sampling plan that a person asks for; a budget may be added to."""
 
 

@@ -29,11 +29,15 @@ class Schedule:
         self._step_seconds: dict[str, list[float]] = {case.id: [] for case in cases}
         self._durations: dict[str, list[float]] = {case.id: [] for case in cases}
         self._failed: set[str] = set()
+        self.compile_seconds = 0.0
+        """Spent on compilation, which no budget or share of it is made for."""
 
     def add(self, result: CaseResult) -> None:
         """Take note of a visit."""
         case_id = result.case.id
-        self._durations[case_id].append(result.duration_seconds)
+        compile_seconds = (result.measurement and result.measurement.compile_seconds) or 0.0
+        self.compile_seconds += compile_seconds
+        self._durations[case_id].append(result.duration_seconds - compile_seconds)
         if result.status == "ok" and result.measurement is not None:
             self._step_seconds[case_id].append(step_seconds(result.measurement))
         else:

@@ -65,17 +65,20 @@ class Server:
             start_new_session=True,  # so that a terminal's Ctrl-C reaches the parent alone, and killpg reaches all
         )
 
-    def order(self, directory: Path, num_processes: int, timeout_seconds: float) -> Ending:
+    def order(self, directory: Path, timeout_seconds: float) -> Ending:
         """
-        Run the task in *directory* and block until its processes have ended.
+        Run the task that lies in *directory* and block until its processes have ended.
+
+        Args:
+            directory: Of the visit.
+            timeout_seconds: After which they have ended, whatever they do.
 
         Raises:
             ServerDiedError: If the launcher is gone or does not answer.
         """
-        order = {"directory": str(directory), "num_processes": num_processes, "timeout_seconds": timeout_seconds}
         try:
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.write(json.dumps(str(directory)).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
             raise self._death("was gone before the visit") from None

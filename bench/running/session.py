@@ -107,7 +107,7 @@ def run_rounds(
             if (case.id, round_index) in done:
                 visits += 1
                 continue
-            if not schedule.may_visit(case, remaining_seconds()):
+            if not schedule.may_visit(case, remaining_seconds() + schedule.compile_seconds):
                 continue
             observer.visit_begins(case, round_index)
             result = pool.visit(
@@ -115,6 +115,7 @@ def run_rounds(
                 num_processes=num_processes(case),
                 round_index=round_index,
                 timeout_seconds=plan.sampling.timeout_seconds,
+                compile_timeout_seconds=plan.sampling.compile_timeout_seconds,
                 with_extras=round_index == 0,
             )
             journal.write_result(result)

@@ -95,3 +95,18 @@ def test_what_the_cpu_attains_is_measured_while_nobody_else_has_it(
     assert found.plan.environment.attained_flops_per_second == rates
     assert "".join(heard).endswith(said)
     assert bool(heard) is bool(said)
+
+
+def test_no_budget_pays_for_compilation(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
+) -> None:
+    rounds = make_rounds(make_case(compile="default"), [0.01, 0.01], compile_seconds=20.0)
+    results = [dataclasses.replace(result, duration_seconds=20.5) for result in rounds]
+    assert _measure._spent_seconds(results) == pytest.approx(1.0)
+
+
+def test_the_compiler_is_a_hard_key_where_something_is_compiled(make_case: Callable[..., Case]) -> None:
+    here = Environment(hard={"cores": "2"})
+    assert _measure._with_compiler(here, [make_case()]) == here
+    found = _measure._with_compiler(here, [make_case(), make_case(compile="default")])
+    assert found.hard.keys() == {"cores", "cxx", "triton"}

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from bench.case import Case
-from bench.measuring import extras, incidents
+from bench.measuring import building, extras, incidents
+from bench.measuring import worker as worker_module
 from bench.measuring.clock import Window
 from bench.measuring.incidents import State
 from bench.measuring.ranks import Ranks
@@ -408,3 +409,55 @@ def test_tf32_is_as_the_precision_says_whatever_the_workloads_file_did(make: Mak
     worker._build()
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.fixture(name="compiles_quickly")
+def _compiles_quickly(monkeypatch: pytest.MonkeyPatch, forgetful_dynamo: None) -> None:
+    """Let Dynamo trace and nothing be generated."""
+    del forgetful_dynamo
+    torch._dynamo.utils.counters.clear()
+
+    def compiled(model: nn.Module, compile_mode: str) -> Any:
+        return model if compile_mode == "eager" else torch.compile(model, backend="eager")
+
+    monkeypatch.setattr(building, "compiled", compiled)
+
+
+@pytest.mark.usefixtures("compiles_quickly")
+def test_what_compiling_took_is_kept_apart_and_said_to_whoever_keeps_the_deadline(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    worker = make("slow", compile="default")  # 50 ms a step, which are not for compiling
+    calls: list[float] = []
+    monkeypatch.setattr(worker, "_has_compiled", lambda: calls.append(worker.first_step_seconds))
+    seen = _measured(worker)
+    assert calls == [seen.first_step_seconds]
+    assert seen.compile_seconds == pytest.approx(seen.first_step_seconds - worker.warm_step_seconds)
+    assert 0 < (seen.compile_seconds or 0.0) < seen.first_step_seconds - 0.04
+    assert (seen.compiles_from_nothing, seen.notes) == (True, ())
+
+
+@pytest.mark.usefixtures("compiles_quickly")
+def test_a_visit_that_compiled_for_long_has_the_time_and_the_steps_of_one_that_did_not(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, float]] = []
+
+    def steps(startup_seconds: float, step_seconds: float, remaining_seconds: float) -> int:
+        del step_seconds
+        asked.append((startup_seconds, remaining_seconds))
+        return 8
+
+    monkeypatch.setattr(worker_module, "steps_per_worker", steps)
+    worker = make(compile="default")
+    monkeypatch.setattr(Worker, "compile_seconds", property(lambda _worker: 100.0))
+    long_ago_ns = time.monotonic_ns() - 101 * 10**9
+    measure(worker, ordered_at_ns=long_ago_ns, start_seconds=0.0, deadline_seconds=30.0)
+    ((startup_seconds, remaining_seconds),) = asked
+    assert 1 < startup_seconds < 15
+    assert startup_seconds + remaining_seconds == pytest.approx(30.0)
+
+
+def test_a_case_that_compiles_nothing_has_no_time_for_it(make: Make) -> None:
+    assert _measured(make()).compile_seconds is None

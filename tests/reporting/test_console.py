@@ -165,3 +165,15 @@ def test_a_note_is_said_under_the_table_with_the_rows_that_it_is_about(
     plain, noted = make_case(), make_case(precision="amp_bf16")
     run = make_run([*make_rounds(plain, [0.004]), *make_rounds(noted, [0.004], notes=("oneDNN is off",))])
     assert printed(run)[-1] == "note on mlp on cpu single amp_bf16: oneDNN is off"
+
+
+def test_a_compiled_case_says_what_it_took_and_when_it_pays(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
+) -> None:
+    eager = make_rounds(make_case(), [0.010, 0.010])
+    compiled = make_rounds(
+        make_case(compile="default"), [0.004, 0.004], compile_seconds=17.43, compiles_from_nothing=True
+    )
+    lines = printed(make_run([*eager, *compiled]), width=200)
+    assert words(lines[0])[-5:] == ["compiled in", "pays after", "speed-up", "rounds", "flags"]
+    assert words(lines[2])[-5:] == ["17.4 s", "2,900 steps", f"2.500{X} ±0.0 %", "2", "few_rounds"]

@@ -28,7 +28,7 @@ memory_source, process_peak_bytes, speedup, speedup_low, speedup_high, reference
 flops_per_second, mfu_ratio, parameters, final_loss, flags, deviation_ratio, operators, host_syncs,
 optimizer_host_syncs, allocated_bytes, kernels, graph_breaks, recompiles, collectives, collective_bytes,
 counters_source, num_threads, clock, notes, flops_source, peak_source,
-step_energy_joules, sample_energy_joules, mean_power_watts
+step_energy_joules, sample_energy_joules, mean_power_watts, break_even_steps
 """
 
 

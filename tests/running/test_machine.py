@@ -172,3 +172,22 @@ def test_there_is_no_commit_outside_a_checkout(tmp_path: Path, monkeypatch: pyte
 def test_there_is_no_commit_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.commit_of(tmp_path) == ""
+
+
+def test_where_compiled_code_is_kept_is_no_key_but_how_it_is_made_is() -> None:
+    keys = machine.hard_keys(
+        {"TORCHINDUCTOR_CACHE_DIR": "/a", "TRITON_CACHE_DIR": "/b", "TORCHINDUCTOR_FREEZING": "1", "TRITON_DEBUG": "1"}
+    )
+    assert {key for key in keys if key.startswith("T")} == {"TORCHINDUCTOR_FREEZING", "TRITON_DEBUG"}
+
+
+def test_the_compilers_are_known_by_their_versions_or_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = tmp_path / "c++"
+    compiler.write_text("#!/bin/sh\necho 'c++ (mine) 12.2'\necho more\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setattr(machine, "_version_of", {"pytorch-triton": "3.4.0"}.get)
+    assert machine.compiler_keys() == {"cxx": "c++ (mine) 12.2", "triton": "3.4.0"}
+    monkeypatch.setenv("CXX", str(tmp_path / "gone"))
+    assert machine.compiler_keys()["cxx"] == ""
+    assert machine.cxx_compiler() is None

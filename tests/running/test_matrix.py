@@ -254,3 +254,31 @@ def test_a_global_batch_smaller_than_the_number_of_devices_is_unsupported() -> N
 def test_what_makes_no_sense_on_any_machine_is_unsupported(axes: dict[str, Any], reason: str) -> None:
     row = _only(_table(**axes))
     assert (row.status, row.reason) == ("unsupported", reason)
+
+
+@pytest.mark.parametrize(
+    ("axes", "reason"),
+    [
+        ({"compile": ("reduce_overhead",)}, "reduce_overhead is CUDA graphs; on cpu it is the same as default"),
+        (
+            {"compile": ("default",), "strategy": ("data_parallel",), "device": ("cuda",)},
+            "torch.compile does not reach the copies that DataParallel makes at every step; take ddp",
+        ),
+    ],
+)
+def test_what_torch_compile_has_no_meaning_for(axes: Any, reason: str) -> None:
+    entry = _only(_table(_gpus(2), **axes))
+    assert (entry.status, entry.reason) == ("unsupported", reason)
+
+
+def test_without_a_compiler_only_what_is_compiled_for_the_cpu_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "/nowhere/c++")
+    table = _table(_gpus(1), device=("cpu", "cuda"), compile=("eager", "default"))
+    reasons = {(entry.case.device, entry.case.compile): entry.reason for entry in table}
+    lacks = "torch.compile needs a C++ compiler and /nowhere/c++ is not found; install it, or name one in CXX"
+    assert reasons == {
+        ("cpu", "eager"): None,
+        ("cpu", "default"): lacks,
+        ("cuda", "eager"): None,
+        ("cuda", "default"): None,
+    }

@@ -268,3 +268,15 @@ def test_the_order_of_those_left_does_not_depend_on_who_is_finished(
     for case in before[:3]:
         resumed.add(visited(case))
     assert resumed.order(0) == before[3:]
+
+
+def test_what_a_case_compiles_counts_neither_against_it_nor_as_what_its_next_visit_takes(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
+) -> None:
+    case = make_case(compile="default")
+    (result,) = make_rounds(case, [0.01], compile_seconds=20.0)
+    schedule = _schedule([case], budget_seconds=3.0)
+    schedule.add(dataclasses.replace(result, duration_seconds=20.5))
+    assert schedule.expected_seconds(case) == pytest.approx(0.5)
+    assert schedule.compile_seconds == 20.0
+    assert schedule.may_visit(case, remaining_seconds=1.0)

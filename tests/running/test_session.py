@@ -177,8 +177,9 @@ def test_memory_is_only_measured_in_the_first_round(run: Run, cases: list[Case])
 def test_a_visit_has_the_ranks_of_its_case_and_the_deadline_of_the_plan(
     run: Run, make_case: Callable[..., Case]
 ) -> None:
-    pool, _ = run([make_case(strategy="ddp", num_devices=2)], rounds=1, timeout_seconds=7.0)
-    assert pool.orders == [{"num_processes": 2, "round_index": 0, "timeout_seconds": 7.0, "with_extras": True}]
+    deadlines = {"timeout_seconds": 7.0, "compile_timeout_seconds": 70.0}
+    pool, _ = run([make_case(strategy="ddp", num_devices=2)], rounds=1, **deadlines)
+    assert pool.orders == [{"num_processes": 2, "round_index": 0, **deadlines, "with_extras": True}]
 
 
 def test_a_case_that_fails_is_one_row_and_the_others_go_on(
@@ -335,10 +336,11 @@ class ScriptedServer:
         self.stops = 0
         directory.mkdir(exist_ok=True)
 
-    def order(self, directory: Path, num_processes: int, timeout_seconds: float) -> Ending:
+    def order(self, directory: Path, timeout_seconds: float) -> Ending:
         if self.is_dead:
             raise ServerDiedError("the process that starts workers ended")
         self.tasks.append(json.loads((directory / TASK_FILE).read_text()))
+        num_processes = self.tasks[-1]["num_processes"]
         for rank in range(num_processes):
             (directory / answer_file(rank)).write_text(json.dumps(to_plain(self.answer)))
         return Ending(timed_out=False, exit_codes=(0,) * num_processes)
@@ -380,6 +382,36 @@ def test_a_worker_gets_the_users_variables_and_a_folder_for_temp_files_that_ends
     temporary = Path(environment["TMPDIR"])
     assert temporary.is_relative_to(servers[1].directory)  # its launcher removes that, also when the parent is killed
     assert not temporary.exists()
+
+
+def test_each_case_has_a_folder_of_its_own_for_what_its_rounds_compile(
+    pool: Pool, servers: list[ScriptedServer], cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_user_environment", {"TORCHINDUCTOR_CACHE_DIR": "/yesterday"})
+    for case, round_index in ((cases[0], 0), (cases[0], 1), (cases[1], 0)):
+        _visit(pool, case, round_index)
+    first, second, other = servers[0].tasks[0], servers[1].tasks[0], servers[0].tasks[1]
+    folders = [task["environment"]["TORCHINDUCTOR_CACHE_DIR"] for task in (first, second, other)]
+    assert folders[0] == folders[1] != folders[2]
+    assert all(Path(folder).is_relative_to(pool._directory) for folder in folders)
+    assert first["environment"]["TRITON_CACHE_DIR"].startswith(folders[0])
+
+
+@pytest.mark.parametrize(
+    ("axes", "compiling"),
+    [
+        ({"compile": "default"}, (600.0, ["torch._inductor.compile_fx"])),
+        ({"compile": "max_autotune", "device": "cuda"}, (600.0, [])),  # whose drivers the server must not touch
+        ({}, (0.0, [])),
+    ],
+)
+def test_a_compiled_case_has_a_deadline_more(
+    pool: Pool, servers: list[ScriptedServer], make_case: Callable[..., Case], axes: dict[str, Any], compiling: Any
+) -> None:
+    _visit(pool, make_case(**axes), 0)
+    (task,) = servers[0].tasks
+    assert (task["compile_timeout_seconds"], task["imports"]) == compiling
+    assert task["deadline_seconds"] == 5.0
 
 
 def test_a_server_that_died_is_a_crashed_row_and_another_takes_its_place(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bench.case import Case
-from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
+from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiled
 from bench.record import to_plain
 from bench.result import Measurement
 from bench.running.server import Ending, Server, ServerDiedError
@@ -209,16 +209,16 @@ class ScriptedServer:
         self.answers = answers
         self.error = error
         self.task: dict[str, Any] = {}
-        self.order_arguments: tuple[Path, int, float] | None = None
+        self.order_arguments: tuple[Path, float] | None = None
 
-    def order(self, directory: Path, num_processes: int, timeout_seconds: float) -> Ending:
-        self.order_arguments = directory, num_processes, timeout_seconds
+    def order(self, directory: Path, timeout_seconds: float) -> Ending:
+        self.order_arguments = directory, timeout_seconds
         self.task = json.loads((directory / TASK_FILE).read_text())
         (directory / "something of the workload's").write_text("x")
         if self.error is not None:
             raise self.error
         _leave(directory, *self.answers)
-        return Ending(timed_out=False, exit_codes=(0,) * num_processes)
+        return Ending(timed_out=False, exit_codes=(0,) * self.task["num_processes"])
 
 
 def _task(case: Case, **fields: Any) -> Task:
@@ -230,9 +230,9 @@ def test_a_visit_is_ordered_with_its_task_in_a_file(tmp_path: Path, case: Case, 
     outcome = perform(cast("Server", server), _task(case, num_processes=2))
     assert outcome.status == "ok"
     assert server.order_arguments is not None
-    folder, num_processes, timeout_seconds = server.order_arguments
+    folder, timeout_seconds = server.order_arguments
     assert folder.parent == tmp_path
-    assert (num_processes, timeout_seconds) == (2, 12.5)
+    assert (server.task["num_processes"], timeout_seconds) == (2, 12.5)
     assert server.task["case"] == to_plain(case)
     assert server.task["ordered_at_ns"] > 0
 
@@ -270,3 +270,20 @@ def test_a_failed_visit_keeps_reason_and_failure(tmp_path: Path, case: Case) -> 
     result = visit(cast("Server", ScriptedServer(tmp_path, _oom("can't allocate"))), 0, _task(case), round_index=0)
     assert (result.status, result.reason, result.measurement) == ("oom", "can't allocate", None)
     assert result.failure is not None
+
+
+@pytest.mark.parametrize(
+    ("is_compiled", "reason"),
+    [
+        (False, "not compiled after 600 s and killed; raise --compile-timeout, or see in the log's last lines"),
+        (True, "not done after 12.5 s and killed; raise --timeout, or see in the log's last lines"),
+    ],
+)
+def test_a_timeout_says_which_of_the_two_deadlines_was_missed(
+    tmp_path: Path, case: Case, is_compiled: bool, reason: str
+) -> None:
+    if is_compiled:
+        mark_compiled(tmp_path, 1)
+    ending = Ending(timed_out=True, exit_codes=(-signal.SIGKILL,))
+    outcome = _interpret(ending, tmp_path, _task(case, compile_timeout_seconds=600.0))
+    assert (outcome.status, (outcome.reason or "").partition(" where")[0]) == ("timeout", reason)
