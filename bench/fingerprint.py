@@ -62,4 +62,5 @@ def _described(devices: Sequence[DeviceInfo]) -> str:
 
 def _device(device: DeviceInfo) -> str:
     memory = "" if device.total_memory_bytes is None else f" {device.total_memory_bytes / 2**30:.1f} GiB"
-    return f"{device.id} {device.name}{memory}"
+    power = "" if device.power_limit_watts is None else f" {device.power_limit_watts:.0f} W"
+    return f"{device.id} {device.name}{memory}{power}"

@@ -225,6 +225,7 @@ METRICS: dict[str, Metric] = {
         _counter("host_syncs", "times a step waits for the device in h2d, forward and backward"),
         _counter("optimizer_host_syncs", "the same in the optimizer's phase"),
         _counter("allocated_bytes", "sum of all allocations of a step"),
+        _counter("accessed_bytes", "sum of the tensors that the operators of a step read and write, of one rank"),
         _counter("kernels", "kernels launched in a step"),
         _counter("graph_breaks", "graph breaks of torch.compile"),
         _counter("recompiles", "compilations of a piece of code beyond its first"),

@@ -82,6 +82,8 @@ class Counters:
     """The same in the optimizer's phase, GradScaler included."""
     allocated_bytes: int | None = None
     """Sum of all allocations of the step, not what is held at once."""
+    accessed_bytes: int | None = None
+    """Sum of the tensors that its operators read and write; caches may serve some of it."""
     kernels: int | None = None
     """Kernels launched on the device."""
     graph_breaks: int | None = None
@@ -102,6 +104,8 @@ class Telemetry:
     """Of all devices together."""
     mean_power_watts: float | None = None
     """The same over the time of the pass."""
+    energy_source: str = "counter"
+    """counter: the driver's of energy; samples: of power, one a second."""
     power_limit_watts: float | None = None
     """Of all devices together."""
     temperature_celsius: float | None = None
@@ -184,6 +188,11 @@ class Measurement:
     notes: tuple[str, ...] = ()
     """Sentences a reader of the row should know, such as a library that had to be turned off."""
 
+    @property
+    def unbudgeted_seconds(self) -> float:
+        """What it compiled from nothing, for which no budget is made; to load compiled code is what a round costs."""
+        return (self.compile_seconds or 0.0) if self.compiles_from_nothing else 0.0
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Failure:
@@ -236,6 +245,7 @@ class DeviceInfo:
     index: int
     name: str
     total_memory_bytes: int | None = None
+    power_limit_watts: float | None = None
     capability: tuple[int, ...] | None = None
     """CUDA compute capability, (9, 0) for an H100."""
 
@@ -260,6 +270,10 @@ class Environment:
     start_method: str = "forkserver"
     attained_flops_per_second: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """`cpu/fp32` and so on to the rate of a large matrix product here, for devices that have no data sheet."""
+    attained_bytes_per_second: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """`cpu` to the rate of a large copy here, read and written."""
+    given_flops_per_second: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """`cuda/bf16` and so on to the dense rate of one device, where the person gave it (`--peak-tflops`)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import dataclasses
 
 from bench.case import Case
+from bench.peaks import Peak as DataSheet
 from bench.peaks import peak_of
 from bench.precisions import PRECISIONS
 from bench.result import Environment
@@ -14,7 +15,7 @@ class Peak:
 
     flops_per_second: float
     source: str
-    """`data sheet`, or `measured` on this machine: then it is what was attained, and not a bound."""
+    """`data sheet`; `given` by the person; or `measured` on this machine: then it was attained, and is no bound."""
 
 
 def peak_of_case(case: Case, environment: Environment) -> Peak | None:
@@ -22,21 +23,37 @@ def peak_of_case(case: Case, environment: Environment) -> Peak | None:
     precision = PRECISIONS.get(case.precision)
     if precision is None:  # a newer version's
         return None
-    if case.device_type == "cpu":  # whose ranks share the cores
+    if given := environment.given_flops_per_second.get(f"{case.device_type}/{precision.number_format}"):
+        # The ranks of a CPU share its cores.
+        return Peak(flops_per_second=given * (1 if case.device_type == "cpu" else case.num_devices), source="given")
+    if case.device_type == "cpu":
         attained = environment.attained_flops_per_second.get(f"cpu/{precision.number_format}")
         return None if attained is None else Peak(flops_per_second=attained, source="measured")
+    rows = _data_sheets(case, environment)
+    rates = [row.flops_per_second(precision.number_format) for row in rows]
+    known = [rate for rate in rates if rate is not None]
+    if len(known) < case.num_devices:
+        return None
+    return Peak(flops_per_second=sum(known), source="data sheet")
+
+
+def memory_bytes_per_second(case: Case, environment: Environment) -> float | None:
+    """Return the bandwidth of the memory of all devices of *case*; on the CPU that of a large copy. None: unknown."""
+    if case.device_type == "cpu":
+        return environment.attained_bytes_per_second.get("cpu")
+    rows = _data_sheets(case, environment)
+    return sum(row.memory_bytes_per_second for row in rows) if len(rows) == case.num_devices else None
+
+
+def _data_sheets(case: Case, environment: Environment) -> list[DataSheet]:
+    """Return those of the devices of *case*; a device that has none is left out."""
     first = int(case.device.partition(":")[2] or 0)
     used = [
         device
         for device in environment.devices
         if device.type == case.device_type and first <= device.index < first + case.num_devices
     ]
-    rows = [peak_of(device.name) for device in used]
-    rates = [row.flops_per_second(precision.number_format) if row else None for row in rows]
-    known = [rate for rate in rates if rate is not None]
-    if len(known) < case.num_devices:
-        return None
-    return Peak(flops_per_second=sum(known), source="data sheet")
+    return [row for device in used if (row := peak_of(device.name)) is not None]
 
 
 def model_flops_utilization(step_flops: float, step_seconds: float, peak_flops_per_second: float) -> float:

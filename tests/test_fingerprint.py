@@ -18,6 +18,12 @@ def test_equal_environments_do_not_differ() -> None:
     assert differences(HERE, HERE) == []
 
 
+def test_a_card_that_may_draw_less_is_another_card() -> None:
+    limited = dataclasses.replace(HERE, devices=(dataclasses.replace(H100, power_limit_watts=450.0),))
+    (found,) = differences(HERE, limited)
+    assert (found.is_hard, found.now) == (True, f"{CARD} 450 W")
+
+
 def test_what_changes_from_day_to_day_forbids_nothing() -> None:
     later = dataclasses.replace(
         HERE, soft={"hostname": "there", "load_1min": "3.20"}, attained_flops_per_second={"cpu/fp32": 1e11}

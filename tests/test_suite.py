@@ -26,7 +26,7 @@ def _refusal(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["default", "gpu", "quick"])
+@pytest.mark.parametrize("name", ["compile", "default", "gpu", "quick"])
 def test_a_built_in_suite_loads(name: str) -> None:
     built_in = suite.load(name)
     assert built_in.name == name
@@ -34,7 +34,7 @@ def test_a_built_in_suite_loads(name: str) -> None:
     assert built_in.tables
 
 
-@pytest.mark.parametrize("name", ["default", "gpu", "quick"])
+@pytest.mark.parametrize("name", ["compile", "default", "gpu", "quick"])
 def test_each_table_of_a_built_in_suite_has_a_comment_that_says_why(name: str) -> None:
     text = (registry.PACKAGE_DIR / "suites" / f"{name}.toml").read_text()
     headers = [match.start() for match in re.finditer(r"^\[\[case\]\]$", text, re.MULTILINE)]
@@ -42,7 +42,7 @@ def test_each_table_of_a_built_in_suite_has_a_comment_that_says_why(name: str) -
 
 
 def test_the_names_are_those_of_the_files() -> None:
-    assert suite.names() == ("default", "gpu", "quick")
+    assert suite.names() == ("compile", "default", "gpu", "quick")
 
 
 def test_a_suite_file_that_is_dropped_in_is_a_built_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

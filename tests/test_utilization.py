@@ -1,12 +1,13 @@
 """The share of what a case's devices can do, worked out by hand."""
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
 from bench.case import Case
 from bench.result import DeviceInfo, Environment
-from bench.utilization import Peak, model_flops_utilization, peak_of_case
+from bench.utilization import Peak, memory_bytes_per_second, model_flops_utilization, peak_of_case
 
 H100 = "NVIDIA H100 80GB HBM3"
 
@@ -68,3 +69,35 @@ def test_utilization_is_the_rate_over_the_peak() -> None:
 def test_a_time_or_a_peak_of_nothing_is_refused(seconds: float, peak: float) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         model_flops_utilization(1, seconds, peak)
+
+
+@pytest.mark.parametrize(
+    ("axes", "tflops"),
+    [
+        ({"device": "cuda", "precision": "amp_bf16"}, 800),
+        ({"device": "cuda", "precision": "amp_bf16", "strategy": "ddp", "num_devices": 2}, 1600),
+        ({"device": "cpu", "precision": "amp_bf16", "strategy": "ddp", "num_devices": 2}, 2),
+    ],
+)
+def test_a_rate_that_was_given_goes_before_every_other(
+    make_case: Callable[..., Case], axes: dict[str, object], tflops: float
+) -> None:
+    given = {"cuda/bf16": 8e14, "cpu/bf16": 2e12}
+    machine = dataclasses.replace(_machine(H100, "a card that nobody knows"), given_flops_per_second=given)
+    assert peak_of_case(make_case(**axes), machine) == Peak(flops_per_second=tflops * 1e12, source="given")
+
+
+def test_a_format_that_was_not_given_is_looked_up(make_case: Callable[..., Case]) -> None:
+    machine = dataclasses.replace(_machine(H100), given_flops_per_second={"cuda/bf16": 8e14})
+    peak = peak_of_case(make_case(device="cuda", precision="tf32"), machine)
+    assert peak is not None
+    assert (peak.flops_per_second, peak.source) == (494.5e12, "data sheet")
+
+
+def test_the_bandwidth_is_that_of_the_memory_of_all_devices(make_case: Callable[..., Case]) -> None:
+    two = make_case(device="cuda", strategy="ddp", num_devices=2)
+    assert memory_bytes_per_second(two, _machine(H100, H100)) == pytest.approx(2 * 3.35e12)
+    assert memory_bytes_per_second(two, _machine(H100, "NVIDIA A10G")) is None
+    here = dataclasses.replace(_machine(), attained_bytes_per_second={"cpu": 2e10})
+    assert memory_bytes_per_second(make_case(strategy="ddp", num_devices=2), here) == 2e10
+    assert memory_bytes_per_second(make_case(), _machine()) is None

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench import suite
 from bench.case import Case
@@ -18,6 +19,7 @@ from bench.commands._report import EXIT_NOTHING, exit_status_of, report
 from bench.commands._request import Request
 from bench.errors import BenchError, UsageError
 from bench.flags import TAKEN_SHARE
+from bench.peaks import TERA
 from bench.precisions import PRECISIONS
 from bench.result import CaseResult, Environment, Plan
 from bench.running import machine, resume
@@ -30,6 +32,8 @@ REPORT_SECONDS = 5.0
 """Imports of pandas and matplotlib and three figures, measured on two cores."""
 ATTEMPTS = 3
 """To measure what the CPU attains while no other program takes it."""
+COMPILE_SECONDS = 20.0
+"""Of a small model from an empty cache, on two cores."""
 VISIT_SECONDS = {"cpu": 0.6, "accelerator": 6.0}
 """What a worker of a built-in case takes: measured on two cores; on an accelerator 2 s of warm-up and its start."""
 
@@ -139,14 +143,18 @@ def _with_attained_rates(work: Work, pool: Pool, progress: Progress) -> Work:
             complaint = str(error)
             continue
         if seen["others_ratio"] <= TAKEN_SHARE:
-            return _with_rates(work, {f"cpu/{name}": rate for name, rate in seen["flops_per_second"].items()})
+            return _with_rates(work, seen)
         complaint = "other programs took the processor"
     progress.say(f"what this CPU attains could not be measured, so no share of it is shown: {complaint}")
     return work
 
 
-def _with_rates(work: Work, rates: Mapping[str, float]) -> Work:
-    environment = dataclasses.replace(work.plan.environment, attained_flops_per_second=rates)
+def _with_rates(work: Work, seen: Mapping[str, Any]) -> Work:
+    environment = dataclasses.replace(
+        work.plan.environment,
+        attained_flops_per_second={f"cpu/{name}": rate for name, rate in seen["flops_per_second"].items()},
+        attained_bytes_per_second={"cpu": seen["bytes_per_second"]},
+    )
     return dataclasses.replace(work, plan=dataclasses.replace(work.plan, environment=environment))
 
 
@@ -159,13 +167,14 @@ def _with_more_time(stored: Journal, added_seconds: float | None) -> Plan:
 
 
 def _spent_seconds(results: Sequence[CaseResult]) -> float:
-    """Return what counts of a budget: compilation does not."""
-    compiling = (result.measurement.compile_seconds or 0.0 for result in results if result.measurement)
-    return sum(result.duration_seconds for result in results) - sum(compiling)
+    """Return what counts of a budget."""
+    compiling = sum(result.measurement.unbudgeted_seconds for result in results if result.measurement)
+    return sum(result.duration_seconds for result in results) - compiling
 
 
 def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[PlannedCase]]:
     planned = expand(request.chosen_suite, request.axes, environment.devices, request.seed)
+    environment = _with_given_peaks(environment, request.peak_tflops)
     environment = _with_compiler(environment, [entry.case for entry in planned])
     plan = Plan(
         cases=tuple(entry.case for entry in planned),
@@ -180,6 +189,13 @@ def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[Pl
         started_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     return plan, planned
+
+
+def _with_given_peaks(environment: Environment, tflops: Mapping[str, float]) -> Environment:
+    """Return *environment* with the rates that the person gave: of its accelerators, or of a CPU that is alone."""
+    device_type = environment.devices[0].type if environment.devices else "cpu"
+    given = {f"{device_type}/{number_format}": rate * TERA for number_format, rate in tflops.items()}
+    return dataclasses.replace(environment, given_flops_per_second=given)
 
 
 def _with_compiler(environment: Environment, cases: Sequence[Case]) -> Environment:
@@ -216,9 +232,14 @@ def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> No
 
 def _estimate(work: Work, runnable: Sequence[PlannedCase]) -> str:
     sampling = work.plan.sampling
+    compiled = sum(entry.case.compile != "eager" for entry in runnable)
+    more = f", and {compiled * COMPILE_SECONDS:.0f} s or more of compilation" if compiled else ""
     if sampling.rounds is None:
         seconds = sampling.budget_seconds + REPORT_SECONDS
-        return f"about {seconds:.0f} s at most (the budget, and the reports), unless the first round alone takes longer"
+        return (
+            f"about {seconds:.0f} s at most (the budget, and the reports){more}, unless the first round alone takes "
+            "longer"
+        )
     kinds = ["cpu" if entry.case.device_type == "cpu" else "accelerator" for entry in runnable]
     seconds = sampling.rounds * sum(VISIT_SECONDS[kind] for kind in kinds) + REPORT_SECONDS
-    return f"roughly {seconds:.0f} s for {sampling.rounds} rounds of cases as small as the built-in ones"
+    return f"roughly {seconds:.0f} s for {sampling.rounds} rounds of cases as small as the built-in ones{more}"

@@ -3,6 +3,8 @@
 import argparse
 import math
 
+from bench.precisions import PRECISIONS
+
 MAX_SECONDS = 1_000_000
 """Eleven days; poll(2) takes no more than 2^31 milliseconds."""
 
@@ -50,6 +52,20 @@ def ratio(text: str) -> float:
     if value is None or value >= 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a share between 0 and 1; write one such as 2.5%")
     return value
+
+
+def rates(text: str) -> list[tuple[str, float]]:
+    """Return pairs of a number format and its TFLOP/s, written ``bf16=989,fp32=67``."""
+    known = sorted({precision.number_format for precision in PRECISIONS.values()})
+    pairs = []
+    for word in words(text):
+        name, _, value = word.partition("=")
+        rate = _number(value)
+        if name not in known or rate is None:
+            cure = f"write FORMAT=TFLOPS, such as bf16=989; formats are {', '.join(known)}"
+            raise argparse.ArgumentTypeError(f"'{word}' is not a format and its dense rate; {cure}")
+        pairs.append((name, rate))
+    return pairs
 
 
 def _number(text: str) -> float | None:

@@ -65,6 +65,7 @@ class Progress:
         self._plan, self._cases = plan, cases
         sampling = plan.sampling
         until = _counted(sampling.rounds, "round") if sampling.rounds else f"about {sampling.budget_seconds:.0f} s"
+        until += ", compilation apart" if any(case.compile != "eager" for case in cases) else ""
         others = len(plan.cases) - len(cases)
         rest = f", {others} cannot run here" if others else ""
         self.say(f"{_counted(len(cases), 'case')}{rest}; each in fresh processes, round by round, for {until}")
@@ -94,8 +95,9 @@ class Progress:
         assert self._plan is not None
         sampling = self._plan.sampling
         if sampling.rounds is None:
-            left = max(0.0, sampling.budget_seconds - elapsed_seconds)
-            return min(1.0, elapsed_seconds / sampling.budget_seconds), f"at most {left:.0f} s left"
+            counted_seconds = elapsed_seconds - schedule.compile_seconds
+            left = max(0.0, sampling.budget_seconds - counted_seconds)
+            return min(1.0, counted_seconds / sampling.budget_seconds), f"at most {left:.0f} s left"
         done = sum(min(sampling.rounds, schedule.rounds_of(case)) for case in self._cases)
         total = sampling.rounds * len(self._cases)
         left = elapsed_seconds / max(1, done) * (total - done)

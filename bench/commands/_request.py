@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import registry, suite
@@ -17,7 +17,10 @@ CPU_BUDGET_SECONDS, ACCELERATOR_BUDGET_SECONDS = 90.0, 600.0
 
 TEXT_AXES = ("workload", "device", "strategy", "precision", "compile", "input", "loop")
 NUMBER_AXES = ("batch_size", "global_batch_size", "num_devices")
-PLAN_OPTIONS = ("suite", *TEXT_AXES, *NUMBER_AXES, "rounds", "target", "timeout", "compile_timeout", "seed")
+PLAN_OPTIONS = (
+    *("suite", *TEXT_AXES, *NUMBER_AXES),
+    *("rounds", "target", "timeout", "compile_timeout", "peak_tflops", "seed"),
+)
 """What a resumed run's plan could contradict; a budget is added to it instead."""
 
 
@@ -29,6 +32,8 @@ class Request:
     axes: AxisValues
     sampling: Callable[[Environment], SamplingPlan]
     """The plan depends on whether there is an accelerator, which is only known once a worker has looked."""
+    peak_tflops: Mapping[str, float]
+    """Number format to the dense rate of one device, where it was given."""
     num_servers: int
     seed: int
     label: str
@@ -64,6 +69,7 @@ def request_from(options: argparse.Namespace) -> Request:
         chosen_suite=chosen,
         axes=axes,
         sampling=lambda environment: _sampling(options, chosen, environment),
+        peak_tflops=dict(options.peak_tflops or ()),
         num_servers=_num_servers(options),
         seed=options.seed or 0,
         label=options.label,

@@ -72,6 +72,13 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--compile-timeout", type=_options.seconds, metavar="SECONDS", help="deadline of torch.compile (600)"
     )
+    group.add_argument(
+        "--peak-tflops",
+        action="extend",
+        type=_options.rates,
+        metavar="FORMAT=N",
+        help="dense rate of one device for `of peak`, in place of its data sheet's (bf16=989,fp32=67)",
+    )
     group.add_argument("--seed", type=_options.natural_int, metavar="N", help="of data, parameters and order (0)")
 
 

@@ -3,14 +3,14 @@
 import dataclasses
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch.profiler import record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.measuring import trace
+from bench.measuring import trace, traffic
 from bench.measuring.device import Device
 from bench.measuring.incidents import num_compilations
 from bench.measuring.training_step import TrainingStep
@@ -30,6 +30,7 @@ class _Tally:
     optimizer_host_syncs: int = 0
     collectives: int = 0
     collective_bytes: int = 0
+    accessed_bytes: int = 0
 
 
 def count(
@@ -62,6 +63,7 @@ def count(
         kernels=trace.num_kernels(events) if device.torch_devices[0].type == "cuda" else None,
         graph_breaks=_graph_breaks(),
         recompiles=_recompiles(),
+        accessed_bytes=tally.accessed_bytes if uses_dispatch else None,
         collectives=tally.collectives if uses_dispatch else None,
         collective_bytes=tally.collective_bytes if uses_dispatch else None,
     )
@@ -92,9 +94,10 @@ class _CountingMode(TorchDispatchMode):
         keywords = kwargs or {}
         out = func(*args, **keywords)
         self.tally.operators += 1
+        self.tally.accessed_bytes += traffic.accessed_bytes(func, args, keywords, out)
         if func.namespace == "c10d":
             self.tally.collectives += 1
-            self.tally.collective_bytes += max((_bytes_of(argument) for argument in args), default=0)
+            self.tally.collective_bytes += max((traffic.bytes_of(argument) for argument in args), default=0)
         elif self._waits(str(func._schema.name), args, keywords, out):  # noqa: SLF001 (the operator's name has no other home)
             if self.is_in_optimizer:
                 self.tally.optimizer_host_syncs += 1
@@ -200,15 +203,3 @@ def _once_before_optimizer(step: TrainingStep, call: Callable[[], None]) -> Call
 def _mark() -> None:
     with record_function(OPTIMIZER_BEGINS):
         pass
-
-
-def _bytes_of(argument: Any) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in _tensors_in(argument))
-
-
-def _tensors_in(argument: Any) -> Iterator[torch.Tensor]:
-    if isinstance(argument, torch.Tensor):
-        yield argument
-    elif isinstance(argument, (list, tuple)):
-        for entry in argument:
-            yield from _tensors_in(entry)

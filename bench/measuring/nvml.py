@@ -56,6 +56,20 @@ class Driver:
             return sum(used) if used else None
         return None
 
+    def power_watts(self) -> float | None:
+        """Return what its devices draw, together; the driver averages over up to a second."""
+        with contextlib.suppress(Exception):
+            draws = [int(self._nvml.nvmlDeviceGetPowerUsage(handle)) for handle in self._handles]
+            return sum(draws) / 1e3 if draws else None
+        return None
+
+    def version(self) -> str | None:
+        """Return that of the driver: 580.65.06."""
+        with contextlib.suppress(Exception):
+            said = self._nvml.nvmlSystemGetDriverVersion()
+            return said.decode() if isinstance(said, bytes) else str(said)
+        return None
+
     def power_limit_watts(self) -> float | None:
         """Return what its devices may draw, together."""
         with contextlib.suppress(Exception):

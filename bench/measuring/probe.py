@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from bench.measuring.nvml import Driver
 from bench.record import to_plain
 from bench.result import DeviceInfo
 
@@ -20,6 +21,7 @@ def look() -> dict[str, Any]:
     square = torch.randn(256, 256, requires_grad=True)
     (square @ square).sum().backward()
     inherited_device = _inherited_device()
+    driver = Driver([torch.device(device.type, device.index) for device in _devices()]).version()
     preload = sys.modules.get("bench.measuring.preload")
     return {
         "preloaded": preload is not None and os.getppid() == preload.SERVER_PID,
@@ -32,13 +34,27 @@ def look() -> dict[str, Any]:
             "cudnn": str(torch.backends.cudnn.version() or "") if torch.version.cuda else "",
             "nccl": ".".join(map(str, torch.cuda.nccl.version())) if torch.cuda.is_available() else "",
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "driver_major": (driver or "").partition(".")[0],
+            "precision_flags": _precision_flags(),
         },
+        "soft": {"driver": driver} if driver else {},
     }
 
 
 def _inherited_device() -> bool:
     """Return whether the fork server had a device initialised, which would break every worker."""
     return bool(torch.cuda._is_in_bad_fork())  # noqa: SLF001 (torch has no public question for this)
+
+
+def _precision_flags() -> str:
+    """Return what decides how exactly, and so how fast, torch computes; a variable or a site's own file can set it."""
+    flags = {
+        "matmul": torch.get_float32_matmul_precision(),
+        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+    return " ".join(f"{name}={value}" for name, value in flags.items())
 
 
 def _devices() -> list[DeviceInfo]:
@@ -57,6 +73,7 @@ def _describe(device_type: str, index: int) -> DeviceInfo:
             name=properties.name,
             total_memory_bytes=properties.total_memory,
             capability=(properties.major, properties.minor),
+            power_limit_watts=Driver([torch.device("cuda", index)]).power_limit_watts(),
         )
     module = torch.get_device_module(device_type)
     name = module.get_device_name(index) if hasattr(module, "get_device_name") else device_type

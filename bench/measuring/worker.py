@@ -22,8 +22,8 @@ from bench.measuring import arithmetic, compiling, incidents, memory, usage
 from bench.measuring.building import build
 from bench.measuring.device import Device, devices_of
 from bench.measuring.incidents import Incidents
-from bench.measuring.nvml import Driver
 from bench.measuring.ranks import Ranks, join_ranks
+from bench.measuring.rocm import driver_of
 from bench.measuring.sampling import MAX_STEPS, samples_of, steps_per_worker
 from bench.measuring.training_step import StepError
 from bench.measuring.warm_up import ACCELERATOR_PLAN, CPU_PLAN, warm_up
@@ -85,7 +85,7 @@ class Worker:
         self.strategy: Strategy = registry.load("strategies", case.strategy).STRATEGY
         self.device: Device = devices_of(case, rank, distributed=self.strategy.distributed)
         self.clock = self.device.clock()
-        self.driver = Driver(self.device.torch_devices)
+        self.driver = driver_of(self.device.torch_devices)
         self.usage_meter = usage.Meter(self.driver)
         self.ranks = Ranks()
         self.is_in_step = True

@@ -16,6 +16,7 @@ from bench.results.frame import Run
 
 _PEAKS = {
     "data sheet": "the step's arithmetic as a share of the dense rate in the devices' data sheets (MFU)",
+    "given": "the step's arithmetic as a share of the rate that --peak-tflops gives",
     "measured": "the step's arithmetic as a share of what large matrix products attained on this CPU before the run",
 }
 """Source of a peak to what the column says."""

@@ -35,6 +35,7 @@ COLUMNS = (
     *("graph_breaks", "recompiles", "collectives", "collective_bytes", "counters_source"),
     *("num_threads", "clock", "notes", "flops_source", "peak_source"),
     *("step_energy_joules", "sample_energy_joules", "mean_power_watts", "break_even_steps"),
+    *("accessed_bytes", "memory_bytes_per_second", "memory_bandwidth_ratio"),
 )
 """The columns of results.csv in their order; a metric that is not among them comes after them."""
 _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "rounds", "samples", "num_threads"}
@@ -145,6 +146,7 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
     step = log_t_interval([step_seconds(measurement) for measurement in measurements])
     row |= {"step_seconds": step.value, "step_seconds_low": step.low, "step_seconds_high": step.high}
     row |= _utilization(case, row, plan)
+    row |= _memory_traffic(case, row, plan)
     last = measurements[-1]
     row |= {name: getattr(last, name) for name in ("item", "num_threads", "clock")}
     # Not every round looks for the memory: on the CPU the first alone does.
@@ -166,6 +168,22 @@ def _utilization(case: Case, row: Mapping[str, Any], plan: Plan) -> dict[str, ob
         columns["mfu_ratio"] = utilization.model_flops_utilization(flops, seconds, peak.flops_per_second)
         columns["peak_source"] = peak.source
     return columns
+
+
+def _memory_traffic(case: Case, row: Mapping[str, Any], plan: Plan) -> dict[str, object]:
+    """
+    Return the rate at which the operators' tensors were read and written, where memory is what limits the case.
+
+    That is where it is nearer to what the memory can do than the arithmetic is to its peak, and not above it: above it
+    caches have served a part.
+    """
+    accessed, bandwidth = row["accessed_bytes"], utilization.memory_bytes_per_second(case, plan.environment)
+    if accessed is None or bandwidth is None:
+        return {}
+    rate = accessed * case.num_devices / row["step_seconds"]
+    if not (row.get("mfu_ratio") or 0.0) < rate / bandwidth <= 1:
+        return {}
+    return {"memory_bytes_per_second": rate, "memory_bandwidth_ratio": rate / bandwidth}
 
 
 def _measurements(results: Iterable[CaseResult]) -> dict[int, Measurement]:

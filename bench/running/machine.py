@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.result import SCHEMA_VERSION
+
 SCRUBBED = re.compile(
     r"TORCHELASTIC_.*|(LOCAL_|GROUP_|ROLE_)?RANK|(LOCAL_|ROLE_)?WORLD_SIZE|MASTER_(ADDR|PORT)|ROLE_NAME|GROUP_WORLD_SIZE"
 )
@@ -56,6 +58,7 @@ def hard_keys(environment: Mapping[str, str]) -> dict[str, str]:
     cpu = _cpu_info()
     keys = {f"cpu_{name}": cpu.get(field, "") for name, field in _CPU_FIELDS.items()}
     keys["cores"] = str(usable_cores())
+    keys["schema"] = str(SCHEMA_VERSION)
     keys["governor"] = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     keys |= {name: value for name, value in sorted(environment.items()) if _is_hard(name)}
     return keys

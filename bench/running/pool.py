@@ -187,7 +187,7 @@ class Pool:
         return Environment(
             devices=from_plain(tuple[DeviceInfo, ...], seen.get("devices", [])),
             hard={**machine.hard_keys(self._user_environment), **seen.get("hard", {})},
-            soft=machine.soft_keys(),
+            soft={**machine.soft_keys(), **seen.get("soft", {})},
             start_method=self.start_method,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.fingerprint import differences
+from bench.peaks import TERA
 from bench.result import Environment, Plan
 from bench.running import journal
 from bench.running.journal import Journal
@@ -56,12 +57,19 @@ def _plan_differences(stored: Plan, asked: Plan) -> Iterator[tuple[str, Any, Any
     added = [slug for case_id, slug in now.items() if case_id not in before]
     if missing or added:
         yield "the matrix", _shown(missing, "without that"), _shown(added, "without that")
+    if asked.environment.given_flops_per_second != stored.environment.given_flops_per_second:
+        yield "--peak-tflops", _rates(stored.environment), _rates(asked.environment)
     if stored.seed != asked.seed:
         yield "--seed", stored.seed, asked.seed
     before_sampling, now_sampling = dataclasses.asdict(stored.sampling), dataclasses.asdict(asked.sampling)
     for field, option in _OPTIONS.items():
         if before_sampling[field] != now_sampling[field]:
             yield option, before_sampling[field], now_sampling[field]
+
+
+def _rates(environment: Environment) -> str:
+    rates = environment.given_flops_per_second
+    return ",".join(f"{name}={rate / TERA:g}" for name, rate in rates.items()) or "not given"
 
 
 def _shown(slugs: list[str], otherwise: str) -> str:

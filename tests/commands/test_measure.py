@@ -11,7 +11,7 @@ import pytest
 from bench.case import Case
 from bench.commands import _measure
 from bench.commands._progress import Progress
-from bench.result import CaseResult, Environment, Plan, SamplingPlan
+from bench.result import CaseResult, DeviceInfo, Environment, Plan, SamplingPlan
 from bench.running.journal import Journal
 from bench.running.matrix import PlannedCase
 from bench.running.pool import CallError, Pool
@@ -100,9 +100,13 @@ def test_what_the_cpu_attains_is_measured_while_nobody_else_has_it(
 def test_no_budget_pays_for_compilation(
     make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
 ) -> None:
-    rounds = make_rounds(make_case(compile="default"), [0.01, 0.01], compile_seconds=20.0)
-    results = [dataclasses.replace(result, duration_seconds=20.5) for result in rounds]
-    assert _measure._spent_seconds(results) == pytest.approx(1.0)
+    (cold,) = make_rounds(make_case(compile="default"), [0.01], compile_seconds=20.0, compiles_from_nothing=True)
+    (warm,) = make_rounds(cold.case, [0.01], compile_seconds=2.0)  # it loads what the first one has compiled
+    results = [
+        dataclasses.replace(cold, duration_seconds=20.5),
+        dataclasses.replace(warm, duration_seconds=2.5),
+    ]
+    assert _measure._spent_seconds(results) == pytest.approx(0.5 + 2.5)
 
 
 def test_the_compiler_is_a_hard_key_where_something_is_compiled(make_case: Callable[..., Case]) -> None:
@@ -110,3 +114,21 @@ def test_the_compiler_is_a_hard_key_where_something_is_compiled(make_case: Calla
     assert _measure._with_compiler(here, [make_case()]) == here
     found = _measure._with_compiler(here, [make_case(), make_case(compile="default")])
     assert found.hard.keys() == {"cores", "cxx", "triton"}
+
+
+def test_peaks_that_are_given_are_the_accelerators_or_those_of_a_cpu_that_is_alone() -> None:
+    tflops = {"bf16": 989.0}
+    assert _measure._with_given_peaks(Environment(), tflops).given_flops_per_second == {"cpu/bf16": 989e12}
+    gpu = Environment(devices=(DeviceInfo(type="cuda", index=0, name="a card"),))
+    assert _measure._with_given_peaks(gpu, tflops).given_flops_per_second == {"cuda/bf16": 989e12}
+
+
+def test_the_time_ahead_names_compilation_apart(
+    make_case: Callable[..., Case], stored: Journal, tmp_path: Path
+) -> None:
+    planned = [PlannedCase(case=make_case(compile=mode)) for mode in ("eager", "default", "max_autotune")]
+    work = _measure.Work(plan=stored.plan, planned=planned, earlier=(), directory=tmp_path)
+    estimate = _measure._estimate(work, planned)
+    assert estimate.startswith(
+        "about 95 s at most (the budget, and the reports), and 40 s or more of compilation, unless"
+    )

@@ -75,3 +75,13 @@ def test_a_share_is_written_as_such_or_in_percent(text: str, expected: float) ->
 @pytest.mark.parametrize("text", ["0", "0%", "1", "100%", "2.5", "-1%", "nan%", "%", ""])
 def test_what_is_no_share_between_0_and_1_is_refused(text: str) -> None:
     assert _refusal(_options.ratio, text) == f"'{text}' is not a share between 0 and 1; write one such as 2.5%"
+
+
+def test_peak_rates_are_pairs_of_format_and_tflops() -> None:
+    assert _options.rates("bf16=989.4, fp32=67") == [("bf16", 989.4), ("fp32", 67.0)]
+
+
+@pytest.mark.parametrize("text", ["989", "fp8=1979", "bf16", "bf16=", "bf16=-1", "bf16=inf", "bf16=many"])
+def test_a_rate_without_its_format_or_of_no_size_is_refused(text: str) -> None:
+    cure = "write FORMAT=TFLOPS, such as bf16=989; formats are bf16, fp16, fp32, tf32"
+    assert _refusal(_options.rates, text) == f"'{text}' is not a format and its dense rate; {cure}"

@@ -54,6 +54,14 @@ class FakeNvml:
         self._ask("nvmlDeviceGetTotalEnergyConsumption")
         return 1000 * (handle + 1)
 
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802 (NVML's name)
+        self._ask("nvmlDeviceGetPowerUsage")
+        return 300_000 + handle
+
+    def nvmlSystemGetDriverVersion(self) -> bytes:  # noqa: N802 (NVML's name)
+        self._ask("nvmlSystemGetDriverVersion")
+        return b"580.65.06"
+
     def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:  # noqa: N802 (NVML's name)
         self._ask("nvmlDeviceGetEnforcedPowerLimit")
         return 700_000 - handle
@@ -159,3 +167,11 @@ def test_without_the_package_nothing_is_known(
     monkeypatch.setattr("importlib.import_module", missing)
     driver = driver_of(None)
     assert (driver.throttle_ns(), driver.foreign_processes()) == (None, None)
+
+
+def test_power_is_summed_and_the_version_is_a_text(driver_of: Callable[[Any], Driver]) -> None:
+    driver = driver_of(FakeNvml())
+    assert driver.power_watts() == pytest.approx(600.001)
+    assert driver.version() == "580.65.06"
+    silent = driver_of(FakeNvml(broken=("nvmlDeviceGetPowerUsage", "nvmlSystemGetDriverVersion")))
+    assert (silent.power_watts(), silent.version()) == (None, None)

@@ -24,6 +24,9 @@ class Card:
     def energy_millijoules(self) -> int | None:
         return 10**9 + sum(self.blocks) * STEP_MILLIJOULES
 
+    def power_watts(self) -> float | None:
+        return None
+
     def power_limit_watts(self) -> float | None:
         return 700.0
 
@@ -111,3 +114,22 @@ def test_where_it_cannot_be_known_no_step_is_run(card: Card, monkeypatch: pytest
     worker = card.worker(ranks if reason == "no counter on another rank" else None)
     assert telemetry.observe(worker, remaining_seconds=4.2 if reason == "no time" else 30.0) is None
     assert card.blocks == []
+
+
+def test_without_a_counter_of_energy_power_is_read_once_a_second(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = iter([99.0, 300.0, 500.0])  # the first only to know whether it answers
+    monkeypatch.setattr(card, "energy_millijoules", lambda: None)
+    monkeypatch.setattr(card, "power_watts", lambda: next(draws))
+    seen = telemetry.observe(card.worker(), remaining_seconds=30.0)
+    assert card.blocks == [4, 4]  # a second each
+    assert card.synchronized == [1, 2]
+    assert seen is not None
+    assert (seen.mean_power_watts, seen.energy_source) == (400.0, "samples")
+    assert seen.step_energy_joules == pytest.approx(400 * STEP_SECONDS)
+
+
+def test_a_sensor_that_falls_silent_leaves_nothing(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = iter([99.0, None, None])
+    monkeypatch.setattr(card, "energy_millijoules", lambda: None)
+    monkeypatch.setattr(card, "power_watts", lambda: next(draws))
+    assert telemetry.observe(card.worker(), remaining_seconds=30.0) is None

@@ -100,7 +100,7 @@ def test_every_row_of_one_workload_and_size_has_one_global_batch(devices: Sequen
 
 
 @pytest.mark.parametrize("devices", [NOTHING, _gpus(1), _gpus(3)])
-@pytest.mark.parametrize("name", ["default", "gpu", "quick"])
+@pytest.mark.parametrize("name", ["compile", "default", "gpu", "quick"])
 def test_ids_are_unique(name: str, devices: Sequence[DeviceInfo]) -> None:
     ids = [entry.case.id for entry in expand(suite.load(name), AxisValues(), devices, seed=0)]
     assert len(set(ids)) == len(ids) > 0

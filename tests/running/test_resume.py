@@ -144,3 +144,8 @@ def test_a_damaged_journal_is_refused_with_file_and_line(directory: Path) -> Non
     path.write_bytes(b"{}\n" + path.read_bytes())
     with pytest.raises(JournalError, match=r"results\.jsonl:1: neither a plan nor a result"):
         resume.reopen(directory)
+
+
+def test_another_peak_is_named(plan: Plan) -> None:
+    given = dataclasses.replace(plan.environment, given_flops_per_second={"cuda/bf16": 989e12})
+    assert "--peak-tflops was not given and is now cuda/bf16=989; " in _plan_refusal(plan, environment=given)

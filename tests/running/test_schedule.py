@@ -274,9 +274,12 @@ def test_what_a_case_compiles_counts_neither_against_it_nor_as_what_its_next_vis
     make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
 ) -> None:
     case = make_case(compile="default")
-    (result,) = make_rounds(case, [0.01], compile_seconds=20.0)
+    (cold,) = make_rounds(case, [0.01], compile_seconds=20.0, compiles_from_nothing=True)
     schedule = _schedule([case], budget_seconds=3.0)
-    schedule.add(dataclasses.replace(result, duration_seconds=20.5))
+    schedule.add(dataclasses.replace(cold, duration_seconds=20.5))
     assert schedule.expected_seconds(case) == pytest.approx(0.5)
-    assert schedule.compile_seconds == 20.0
     assert schedule.may_visit(case, remaining_seconds=1.0)
+    (warm,) = make_rounds(case, [0.01], compile_seconds=2.0)
+    schedule.add(dataclasses.replace(warm, duration_seconds=2.5))
+    assert schedule.expected_seconds(case) == 2.5
+    assert schedule.compile_seconds == 20.0
