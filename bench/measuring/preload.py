@@ -42,7 +42,7 @@ def import_more(names: Iterable[str]) -> None:
     """Import the modules called *names*, for all workers to come; one that is not there is left to the workers."""
     for name in names:
         if name not in sys.modules:
-            with contextlib.suppress(ImportError):
+            with contextlib.suppress(Exception):  # what is broken fails in the workers that want it
                 importlib.import_module(name)
             _freeze()
 

@@ -13,7 +13,12 @@ from bench.results.wall_time import split_seconds
 @pytest.fixture(name="visits")
 def _visits(make_case: Callable[..., Case], make_measurement: Callable[..., Measurement]) -> list[CaseResult]:
     measurement = make_measurement(
-        start_seconds=0.02, build_seconds=0.1, warmup_total_seconds=0.3, window_seconds=0.5, extras_seconds=0.05
+        start_seconds=0.02,
+        build_seconds=0.1,
+        warmup_total_seconds=0.3,
+        compile_seconds=0.2,
+        window_seconds=0.5,
+        extras_seconds=0.05,
     )
     ok = CaseResult(case=make_case(), round=0, status="ok", measurement=measurement, duration_seconds=1.0)
     hung = CaseResult(case=make_case(workload="cnn"), round=0, status="timeout", duration_seconds=30.0)
@@ -33,7 +38,8 @@ def test_each_part_is_the_sum_over_visits_and_sittings(visits: list[CaseResult])
             "starting the servers": 9.0,
             "start of workers": 0.04,
             "build": 0.2,
-            "warm-up": 0.6,
+            "compilation": 0.4,
+            "warm-up": 0.2,
             "timed steps": 1.0,
             "memory, counters, check": 0.1,
             "tear-down": 0.06,  # what is left of the two seconds of both visits
