@@ -40,8 +40,7 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
     if primary.type == "cpu" and (note := arithmetic.turn_onednn_off_where_it_has_no_lstm(workload.model, precision)):
         notes.append(note)
     model = workload.model.to(primary)
-    channels_last = workload.channels_last and device.is_accelerator
-    if channels_last:
+    if workload.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     model.train()
     autocast = arithmetic.autocast_for(precision, primary.type)
@@ -52,7 +51,7 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
         notes.append(note)
     step = TrainingStep(
         model=strategy.wrap(compiled(model, case.compile), device.torch_devices, autocast),
-        batch=_placed(batch, case, primary, channels_last=channels_last),
+        batch=_placed(batch, case, primary, channels_last=workload.channels_last),
         compute_loss=workload.compute_loss,
         optimizer=_optimizer(workload, model, primary),
         scaler=arithmetic.scaler_for(precision, primary.type),
