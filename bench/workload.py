@@ -28,4 +28,4 @@ class Workload:
     optimizer: Callable[[Iterable["torch.nn.Parameter"]], "torch.optim.Optimizer"] | None = None
     """Takes the parameters; None: AdamW, fused where the device has it."""
     channels_last: bool = False
-    """Whether model and 4-D inputs are to be in channels-last memory format: ResNets gain 2 to 10 % from it on a CPU too."""
+    """Whether model and 4-D inputs are to be in channels-last memory format; ResNets gain 2 to 10 % on a CPU too."""
