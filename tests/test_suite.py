@@ -120,13 +120,13 @@ def test_a_misspelt_suite_is_told_the_nearest() -> None:
 def test_a_suite_like_no_other_is_told_which_there_are() -> None:
     with pytest.raises(errors.UsageError) as caught:
         suite.load("zz")
-    assert str(caught.value) == "suite 'zz' is not known; known: default, gpu, path/to/file.toml, quick"
+    assert str(caught.value) == "suite 'zz' is not known; known: compile, default, gpu, path/to/file.toml, quick"
 
 
 def test_a_missing_suite_file_is_one_line() -> None:
     with pytest.raises(errors.UsageError) as caught:
         suite.load("my_suite.toml")
-    assert str(caught.value) == "suite 'my_suite.toml': there is no such file; built in: default, gpu, quick"
+    assert str(caught.value) == "suite 'my_suite.toml': there is no such file; built in: compile, default, gpu, quick"
 
 
 def test_a_misspelt_suite_file_is_told_its_neighbour() -> None:
@@ -140,7 +140,10 @@ def test_a_directory_is_no_suite() -> None:
     Path("suites.toml").mkdir()
     with pytest.raises(errors.UsageError) as caught:
         suite.load("suites.toml")
-    assert str(caught.value) == "suite 'suites.toml' is a directory; give a .toml file or one of: default, gpu, quick"
+    assert (
+        str(caught.value)
+        == "suite 'suites.toml' is a directory; give a .toml file or one of: compile, default, gpu, quick"
+    )
 
 
 @pytest.mark.parametrize(

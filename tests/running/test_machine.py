@@ -99,7 +99,7 @@ def test_the_hard_keys_hold_the_cpu_the_cores_and_every_variable_that_changes_sp
     keys = machine.hard_keys({**slow, **more, "HOME": "/home/me", "MY_OMP_THREADS": "1", "TMPDIR": "/tmp"})
     assert keys.items() >= {**slow, **more}.items()
     assert keys.keys() - slow.keys() - more.keys() == {
-        *("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_name", "cores", "governor")
+        *("cpu_vendor", "cpu_family", "cpu_model", "cpu_stepping", "cpu_name", "cores", "governor", "schema")
     }
     cores(5)
     assert machine.hard_keys({})["cores"] == "5"
