@@ -7,6 +7,10 @@ from bench.result import DeviceInfo, Environment
 
 ACCELERATORS = "accelerators"
 """The devices together, as one key."""
+POWER_LIMITS = "power_limits"
+"""What each of them may draw, as one key."""
+LOOKED_FOR = {POWER_LIMITS, "driver_major", "cxx", "triton", "precision_flags", "schema"}
+"""Hard keys that a run may not have looked for, or not seen: they say something only where both sides have them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,9 @@ def differences(before: Environment, now: Environment) -> list[Difference]:
 
 def hard_keys(environment: Environment) -> Mapping[str, str]:
     """Return the hard keys of *environment*, its accelerators among them."""
-    return {**environment.hard, ACCELERATORS: _described(environment.devices)}
+    limits = [device.power_limit_watts for device in environment.devices]
+    known = {POWER_LIMITS: ", ".join(f"{limit:.0f} W" for limit in limits if limit)} if any(limits) else {}
+    return {**environment.hard, ACCELERATORS: _described(environment.devices), **known}
 
 
 def soft_keys(environment: Environment) -> Mapping[str, str]:
@@ -52,8 +58,13 @@ def _differences(before: Mapping[str, str], now: Mapping[str, str], *, is_hard: 
     return [
         Difference(key=key, before=before.get(key, ""), now=now.get(key, ""), is_hard=is_hard)
         for key in sorted(before.keys() | now.keys())
-        if before.get(key, "") != now.get(key, "")
+        if before.get(key, "") != now.get(key, "") and _is_known(key, before, now)
     ]
+
+
+def _is_known(key: str, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether a difference in *key* says anything."""
+    return key not in LOOKED_FOR or bool(before.get(key) and now.get(key))
 
 
 def _described(devices: Sequence[DeviceInfo]) -> str:
@@ -62,5 +73,4 @@ def _described(devices: Sequence[DeviceInfo]) -> str:
 
 def _device(device: DeviceInfo) -> str:
     memory = "" if device.total_memory_bytes is None else f" {device.total_memory_bytes / 2**30:.1f} GiB"
-    power = "" if device.power_limit_watts is None else f" {device.power_limit_watts:.0f} W"
-    return f"{device.id} {device.name}{memory}{power}"
+    return f"{device.id} {device.name}{memory}"

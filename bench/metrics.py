@@ -206,7 +206,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="step_energy_joules",
             better="lower",
-            summary="energy of a step, of all devices, from the driver's counter over two seconds",
+            summary="energy of a step, of all devices, from the driver over two seconds",
             function=_in("telemetry", "step_energy_joules"),
         ),
         Metric(

@@ -13,14 +13,14 @@ PACKAGE_DIR = Path(__file__).parent
 
 
 def names(package: str, suffix: str = ".py") -> tuple[str, ...]:
-    """Return the names of the plug-ins in *package* ("workloads", "strategies", ...), sorted."""
+    """Return the names of the plug-ins in *package* ("workloads", "comparing/formats", ...), sorted."""
     files = (PACKAGE_DIR / package).glob(f"*{suffix}")
     return tuple(sorted(path.stem for path in files if not path.stem.startswith("_")))
 
 
 def load(package: str, name: str) -> ModuleType:
     """Import and return one plug-in of *package*."""
-    return importlib.import_module(f"bench.{package}.{name}")
+    return importlib.import_module(f"bench.{package.replace('/', '.')}.{name}")
 
 
 def summary(package: str, name: str) -> str:

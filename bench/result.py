@@ -188,11 +188,6 @@ class Measurement:
     notes: tuple[str, ...] = ()
     """Sentences a reader of the row should know, such as a library that had to be turned off."""
 
-    @property
-    def unbudgeted_seconds(self) -> float:
-        """What it compiled from nothing, for which no budget is made; to load compiled code is what a round costs."""
-        return (self.compile_seconds or 0.0) if self.compiles_from_nothing else 0.0
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Failure:
@@ -225,6 +220,13 @@ class CaseResult:
     """UTC, ISO 8601."""
     duration_seconds: float = 0.0
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def unbudgeted_seconds(self) -> float:
+        """What it compiled from nothing, for which no budget is made; to load compiled code is what a round costs."""
+        if self.measurement is None:  # it failed, if not in compiling then soon after it
+            return self.duration_seconds if self.case.compile != "eager" else 0.0
+        return (self.measurement.compile_seconds or 0.0) if self.measurement.compiles_from_nothing else 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

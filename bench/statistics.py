@@ -84,6 +84,36 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float], con
     return log_t_interval([top / bottom for top, bottom in zip(numerators, denominators, strict=True)], confidence)
 
 
+def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], confidence: float = 0.95) -> Interval:
+    """
+    Return the ratio of two geometric means, with Welch's t interval on the logarithms.
+
+    For runs apart in time, whose rounds have nothing in common; where there are pairs, `paired_ratio` is narrower.
+
+    Args:
+        numerators: One figure a worker.
+        denominators: The same for the other side; as many as there are.
+        confidence: Share of such intervals that cover the true ratio, if both sides are normal on logarithms.
+
+    Raises:
+        ValueError: If a side is empty or holds anything but positive finite numbers.
+
+    Source: Welch, The generalization of 'Student's' problem when several different population variances are involved
+    (1947).
+    """
+    tops, bottoms = _logs(numerators), _logs(denominators)
+    distance = math.fsum(tops) / len(tops) - math.fsum(bottoms) / len(bottoms)
+    if min(len(tops), len(bottoms)) == 1:
+        return Interval(value=math.exp(distance))
+    errors = [statistics.variance(logs) / len(logs) for logs in (tops, bottoms)]
+    error = math.sqrt(sum(errors))
+    if error == 0:
+        return Interval(value=math.exp(distance), low=math.exp(distance), high=math.exp(distance))
+    parts = (squared**2 / (len(logs) - 1) for squared, logs in zip(errors, (tops, bottoms), strict=True))
+    half_width = _t_quantile(sum(errors) ** 2 / math.fsum(parts), (1 + confidence) / 2) * error
+    return Interval(value=math.exp(distance), low=_exp(distance - half_width), high=_exp(distance + half_width))
+
+
 def verdict_of(time_ratio: Interval, margin_ratio: float = MARGIN_RATIO) -> Verdict:
     """
     Return what *time_ratio*, candidate over baseline, says: a change only where the whole interval is past the margin.
@@ -198,7 +228,7 @@ def _exp(value: float) -> float:
 
 
 @functools.cache
-def _t_quantile(degrees_of_freedom: int, probability: float) -> float:
+def _t_quantile(degrees_of_freedom: float, probability: float) -> float:
     # Imported late: scipy.special takes about 0.4 s (scipy.stats 1.5 s), and words and tables must answer at once.
     from scipy.special import stdtrit  # noqa: PLC0415
 

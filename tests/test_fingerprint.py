@@ -19,9 +19,27 @@ def test_equal_environments_do_not_differ() -> None:
 
 
 def test_a_card_that_may_draw_less_is_another_card() -> None:
-    limited = dataclasses.replace(HERE, devices=(dataclasses.replace(H100, power_limit_watts=450.0),))
-    (found,) = differences(HERE, limited)
-    assert (found.is_hard, found.now) == (True, f"{CARD} 450 W")
+    full, limited = (
+        dataclasses.replace(HERE, devices=(dataclasses.replace(H100, power_limit_watts=watts),))
+        for watts in (700.0, 450.0)
+    )
+    assert [str(found) for found in differences(full, limited) if found.is_hard] == [
+        "power_limits was 700 W and is now 450 W"
+    ]
+
+
+@pytest.mark.parametrize("key", ["cxx", "triton", "driver_major", "precision_flags", "schema"])
+def test_what_one_side_did_not_look_for_forbids_nothing(key: str) -> None:
+    other = dataclasses.replace(HERE, hard={**HERE.hard, key: "1"})
+    empty = dataclasses.replace(HERE, hard={**HERE.hard, key: ""})
+    assert differences(HERE, other) == differences(other, HERE) == differences(empty, other) == []
+    changed = dataclasses.replace(HERE, hard={**HERE.hard, key: "2"})
+    assert [found.key for found in differences(other, changed)] == [key]
+
+
+def test_a_power_limit_that_one_side_could_not_ask_for_forbids_nothing() -> None:
+    known = dataclasses.replace(HERE, devices=(dataclasses.replace(H100, power_limit_watts=700.0),))
+    assert differences(HERE, known) == []
 
 
 def test_what_changes_from_day_to_day_forbids_nothing() -> None:

@@ -34,6 +34,7 @@ LAYERS = (
     ("selftest",),
     ("results",),
     ("reporting",),
+    ("comparing",),
     ("doctor",),
     ("commands",),
     ("cli", "pytest_plugin"),

@@ -168,8 +168,7 @@ def _with_more_time(stored: Journal, added_seconds: float | None) -> Plan:
 
 def _spent_seconds(results: Sequence[CaseResult]) -> float:
     """Return what counts of a budget."""
-    compiling = sum(result.measurement.unbudgeted_seconds for result in results if result.measurement)
-    return sum(result.duration_seconds for result in results) - compiling
+    return sum(result.duration_seconds - result.unbudgeted_seconds for result in results)
 
 
 def _new_plan(request: Request, environment: Environment) -> tuple[Plan, list[PlannedCase]]:

@@ -19,6 +19,13 @@ from bench.workload import Workload
 
 Gradients = list[torch.Tensor]
 
+RANDOM_RATIO = 1e-5
+"""By how much the losses of two seeds differ at least where the step is random; sums in another order do so by less."""
+
+
+class RandomStepError(Exception):
+    """Two ways to compute a step cannot be held against each other, since each draws its own random numbers."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Deviation:
@@ -36,10 +43,15 @@ def deviation_of(case: Case, built: Built, strategy: Strategy, ranks: Ranks) -> 
     Both start from the case's first parameters, see this rank's batch and draw the same random numbers. Where a
     strategy splits the batch, the reference averages over the same parts, since a BatchNorm sees them apart. The
     model is left with other parameters, so nothing may be timed afterwards.
+
+    Raises:
+        RandomStepError: If the step draws random numbers and is compiled, since compiled code draws others.
     """
     fresh = _restore(case, built)
     batch = map_tensors(lambda tensor: tensor.to(built.step.device), built.step.batch)
     arithmetic.set_tf32(PRECISIONS["fp32"])
+    if case.compile != "eager" and ranks.agree(int(_is_random(case.seed, built.step.device, fresh, batch))):
+        raise RandomStepError("the step draws random numbers (dropout), and compiled code draws others")
     shards = _shards(batch, strategy.num_shards(case))
     reference_loss, reference_gradients = _reference(case.seed, built.step.device, fresh, shards, ranks)
     arithmetic.set_tf32(PRECISIONS[case.precision])
@@ -48,6 +60,16 @@ def deviation_of(case: Case, built: Built, strategy: Strategy, ranks: Ranks) -> 
         loss_ratio=_ratio(loss, reference_loss),
         gradient_norm_ratio=_ratio(_norm(gradients), _norm(reference_gradients)),
     )
+
+
+def _is_random(seed: int, device: torch.device, fresh: Workload, batch: Any) -> bool:
+    """Return whether the loss depends on the seed."""
+    losses = []
+    for number in (seed, seed + 1):
+        building.seed(number, device)
+        with torch.no_grad():
+            losses.append(float(fresh.compute_loss(fresh.model, batch)))
+    return _ratio(*losses) > RANDOM_RATIO
 
 
 def _restore(case: Case, built: Built) -> Workload:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.measuring import counters, flops, memory, telemetry, trace
-from bench.measuring.deviation import deviation_of
+from bench.measuring.deviation import RandomStepError, deviation_of
 from bench.measuring.placement import tensors_of
 from bench.measuring.worker import Worker
 from bench.result import Measurement
@@ -51,8 +51,8 @@ def with_extras(worker: Worker, measurement: Measurement, remaining_seconds: flo
     )
     for what, look in looks:
         fields, complaint = _attempt(what, look, worker)
+        notes += [*fields.pop("notes", ()), *complaint]
         found |= fields
-        notes += complaint
         if complaint and worker.ranks.in_group:
             worker.is_in_step = False
             break
@@ -92,5 +92,8 @@ def _flops(worker: Worker) -> Fields:
 
 
 def _checked(worker: Worker) -> Fields:
-    found = deviation_of(worker.case, worker.built, worker.strategy, worker.ranks)
+    try:
+        found = deviation_of(worker.case, worker.built, worker.strategy, worker.ranks)
+    except RandomStepError as error:
+        return {"notes": (f"no check against fp32: {error}",)}
     return {"loss_deviation_ratio": found.loss_ratio, "gradient_norm_deviation_ratio": found.gradient_norm_ratio}

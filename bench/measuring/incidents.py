@@ -54,9 +54,9 @@ def between(before: State, after: State, scaler: torch.amp.GradScaler) -> Incide
 
 
 def num_compilations() -> int:
-    """Return how many pieces of code torch.compile has compiled in this process; 0 where it was never loaded."""
+    """Return how many graphs torch.compile has compiled in this process; 0 where it was never loaded."""
     dynamo = sys.modules.get("torch._dynamo.utils")
-    return 0 if dynamo is None else int(dynamo.counters["frames"]["ok"])
+    return 0 if dynamo is None else int(dynamo.counters["stats"]["unique_graphs"])
 
 
 def _skipped_steps(before: State, after: State, scaler: torch.amp.GradScaler) -> int:

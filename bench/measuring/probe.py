@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -48,13 +49,20 @@ def _inherited_device() -> bool:
 
 def _precision_flags() -> str:
     """Return what decides how exactly, and so how fast, torch computes; a variable or a site's own file can set it."""
-    flags = {
-        "matmul": torch.get_float32_matmul_precision(),
-        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
-        "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    flags: dict[str, Callable[[], object]] = {
+        "matmul": torch.get_float32_matmul_precision,
+        "cudnn_tf32": lambda: torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": lambda: torch.backends.cudnn.benchmark,
+        "deterministic": torch.are_deterministic_algorithms_enabled,
     }
-    return " ".join(f"{name}={value}" for name, value in flags.items())
+    return " ".join(f"{name}={_value_of(flag)}" for name, flag in flags.items())
+
+
+def _value_of(flag: Callable[[], object]) -> object:
+    try:
+        return flag()
+    except RuntimeError:  # set through torch's newer interface, to what the older one has no word for
+        return "mixed"
 
 
 def _devices() -> list[DeviceInfo]:

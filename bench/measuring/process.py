@@ -22,7 +22,7 @@ import torch
 from bench.errors import BenchError
 from bench.measuring.compiling import CACHE_VARIABLE
 from bench.measuring.extras import with_extras
-from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiled
+from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiling
 from bench.measuring.training_step import StepError
 from bench.measuring.worker import Worker, measure
 from bench.record import from_plain, to_plain
@@ -79,16 +79,19 @@ def _run(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker
     assert task.case is not None
     deadline_seconds = task.deadline_seconds
 
-    def has_compiled() -> None:
+    moments_ns: list[int] = []
+
+    def mark() -> None:
+        moments_ns.append(time.monotonic_ns())
         if rank == 0:
-            mark_compiled(folder, time.monotonic_ns())
+            mark_compiling(folder, *moments_ns)
 
     worker = Worker(
         task.case,
         rank=rank,
         rendezvous=folder / "rendezvous",
         deadline_seconds=deadline_seconds + task.compile_timeout_seconds,
-        has_compiled=has_compiled,
+        mark_compiling=mark,
     )
     measurement = measure(
         worker, ordered_at_ns=task.ordered_at_ns, start_seconds=start_seconds, deadline_seconds=deadline_seconds
@@ -116,10 +119,17 @@ def _answer_for(error: BaseException) -> Answer:
 
 
 def _first_sentence(text: str) -> str:
-    """Return the first line, with the next one where it only announces it: ``backend='inductor' raised:``."""
+    """
+    Return the first line, with the one that it announces.
+
+    That is the next one after ``backend='inductor' raised:``, and what a compiler said.
+    """
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     announced = len(lines) > 1 and lines[0].endswith("raised:")
-    return " ".join(lines[: 2 if announced else 1])
+    words = lines[: 2 if announced else 1]
+    if "Output:" in lines[:-1]:
+        words.append(f"({lines[lines.index('Output:') + 1]})")
+    return " ".join(words)
 
 
 def _place_of(error: BaseException) -> str:

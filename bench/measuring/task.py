@@ -1,6 +1,7 @@
 """What the parent orders from a worker, and what a rank answers: one JSON file each."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,8 @@ from bench.result import Measurement, Status
 TASK_FILE = "task.json"
 
 
-COMPILED_FILE = "compiled"
-"""What rank 0 writes whenever it has compiled something: the monotonic nanosecond from which the deadline counts."""
-
-
+COMPILING_FILE = "compiling.json"
+"""What rank 0 of a compiled case writes: when it began to compile and, later, when it was done."""
 COMPILED_FOLDER = "compiled"
 """Beside the servers' folders: holds a folder a case, which its rounds share."""
 
@@ -44,7 +43,7 @@ class Task:
     deadline_seconds: float = 30.0
     """Compilation does not count."""
     compile_timeout_seconds: float = 0.0
-    """What the first step of a compiled case may take before the deadline begins; 0: nothing is compiled."""
+    """What a compiled case may take for it; 0: nothing is compiled."""
     imports: tuple[str, ...] = ()
     """Modules that the fork server imports first, where it has not."""
     ordered_at_ns: int = 0
@@ -54,30 +53,51 @@ class Task:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     working_directory: str = "."
 
-    def deadline_ns(self, directory: Path) -> int:
+    def limit(self, directory: Path) -> "Limit":
         """
-        Return when its workers must be done, by `time.monotonic_ns`; later whenever they have compiled something.
+        Return until when the workers may go on, which depends on whether they are compiling.
+
+        The deadline counts from the order, and once more from the end of compilation; in between compilation has its
+        own. So a visit takes `longest_seconds` at most, whatever the workers write.
 
         Args:
             directory: Of the visit.
         """
-        if compiled_at_ns := _compiled_at_ns(directory):
-            return compiled_at_ns + round(1e9 * self.deadline_seconds)
-        return self.ordered_at_ns + round(1e9 * max(self.deadline_seconds, self.compile_timeout_seconds))
+        began_ns, done_ns = _compiling(directory) if self.compile_timeout_seconds else (None, None)
+        if began_ns is None:
+            return Limit(end_ns=self.ordered_at_ns + round(1e9 * self.deadline_seconds), is_compiling=False)
+        if done_ns is None:
+            return Limit(end_ns=began_ns + round(1e9 * self.compile_timeout_seconds), is_compiling=True)
+        return Limit(end_ns=done_ns + round(1e9 * self.deadline_seconds), is_compiling=False)
+
+    @property
+    def longest_seconds(self) -> float:
+        """After which its workers have ended."""
+        return self.deadline_seconds * (2 if self.compile_timeout_seconds else 1) + self.compile_timeout_seconds
 
 
-def mark_compiled(directory: Path, now_ns: int) -> None:
-    """Let the deadline of the visit in *directory* begin at *now_ns*."""
-    draft = directory / f"{COMPILED_FILE}.draft"
-    draft.write_text(str(now_ns), encoding="ascii")
-    draft.replace(directory / COMPILED_FILE)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limit:
+    """Until when, by `time.monotonic_ns`, and for what."""
+
+    end_ns: int
+    is_compiling: bool
 
 
-def _compiled_at_ns(directory: Path) -> int | None:
+def mark_compiling(directory: Path, *moments_ns: int) -> None:
+    """Write down when compilation began and, with a second moment, when it ended."""
+    draft = directory / f"{COMPILING_FILE}.draft"
+    draft.write_text(json.dumps(moments_ns), encoding="ascii")
+    draft.replace(directory / COMPILING_FILE)
+
+
+def _compiling(directory: Path) -> tuple[int | None, int | None]:
     try:
-        return int((directory / COMPILED_FILE).read_text(encoding="ascii"))
-    except (OSError, ValueError):  # nothing was compiled, or a user's code wrote a file of that name
-        return None
+        moments_ns = json.loads((directory / COMPILING_FILE).read_text(encoding="ascii"))
+        began_ns, done_ns = (int(moment) for moment in (*moments_ns, 0)[:2])
+    except (OSError, ValueError, TypeError):  # not begun yet, or a user's code wrote a file of that name
+        return None, None
+    return began_ns, done_ns or None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -63,8 +63,10 @@ def _sampled_joules(worker: Worker, steps: int) -> float | None:
     draws = []
     started = time.perf_counter()
     for part in _parts(steps, math.ceil(SAMPLE_SECONDS / worker.warm_step_seconds)):
-        worker.train(part)
-        draws.append(worker.driver.power_watts())  # before the synchronise: the device still works
+        worker.train(part - 1)
+        worker.device.synchronize()  # steps are queued sooner than done, and the driver's mean is of what was done
+        worker.train(1)
+        draws.append(worker.driver.power_watts())
         worker.device.synchronize()
     seconds = time.perf_counter() - started
     known = [draw for draw in draws if draw is not None]

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-UNREAD = {"aten::copy_", "aten::fill_", "aten::zero_"}
+UNREAD = {"aten::copy_", "aten::fill_", "aten::zero_", "aten::uniform_", "aten::normal_", "aten::bernoulli_"}
 """Overwrite their first argument without a look at it."""
 UNWRITTEN = {"aten::empty", "aten::empty_strided", "aten::empty_like", "aten::new_empty", "aten::new_empty_strided"}
 """Make a tensor and leave it as it is."""
@@ -26,7 +26,7 @@ def accessed_bytes(func: Any, args: tuple[Any, ...], keywords: Mapping[str, Any]
         keywords: The others.
         out: What it returned.
     """
-    if func.is_view:
+    if func.is_view or func._schema.name == "aten::_unsafe_view":  # noqa: SLF001 (it has no other home)
         return 0
     schema = func._schema  # noqa: SLF001 (it has no other home)
     written = read = 0

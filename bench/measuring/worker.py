@@ -68,7 +68,8 @@ class Worker:
         rank: From 0.
         rendezvous: A file in which the ranks find each other.
         deadline_seconds: How long a rank waits for the others.
-        has_compiled: Called after each block of the warm-up in which something was compiled.
+        mark_compiling: Called where a compiled case begins to compile, and again after the first block of the warm-up
+            in which it compiled nothing.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Worker:
         rank: int,
         rendezvous: Path,
         deadline_seconds: float,
-        has_compiled: Callable[[], None] = lambda: None,
+        mark_compiling: Callable[[], None] = lambda: None,
     ) -> None:
         self._started = time.perf_counter()
         self.case = case
@@ -92,7 +93,8 @@ class Worker:
         """Whether the other ranks can count on this one."""
         self.warmup_samples: dict[str, list[float]] = defaultdict(list)
         self.warmup_steps = 0
-        self._has_compiled = has_compiled
+        self._mark_compiling = mark_compiling
+        self._is_compiling = False
         self._compiles_from_nothing = compiling.is_cache_empty()
         self._compiling_seconds, self._compiling_steps = 0.0, 0
         self.warm_step_seconds = self.first_step_seconds = self.warmup_seconds = self.first_loss = math.nan
@@ -112,6 +114,7 @@ class Worker:
         started = time.perf_counter()
         plan = ACCELERATOR_PLAN if self.device.is_accelerator else CPU_PLAN
         warm_up(plan, self._warm_up_block, self.ranks.agree)
+        self._be_compiling(is_compiling=False)
         compiling.end_helpers()
         self.warmup_seconds = time.perf_counter() - started
         self.device.reset_peak_memory()
@@ -229,19 +232,30 @@ class Worker:
 
     def _warm_up_block(self, steps: int) -> tuple[float, bool]:
         is_first = self.warmup_steps == 0
+        if is_first:
+            self._be_compiling(is_compiling=self.case.compile != "eager")
         block = self._first_block() if is_first else self.run_block(steps)
         if is_first:
             self.first_step_seconds, self.first_loss = block.wall_seconds, self._check_loss()
         self.warm_step_seconds = statistics.median(block.samples_seconds["step"])
         self.warmup_steps += steps
-        if block.incidents.compilations or (is_first and self.case.compile != "eager"):
+        if block.incidents.compilations:
             self._compiling_seconds += block.wall_seconds
             self._compiling_steps += steps
-            self._has_compiled()
-        for phase, seconds in block.samples_seconds.items():
+        elif not is_first:
+            self._be_compiling(is_compiling=False)
+        for phase, values in block.samples_seconds.items():
             room = MAX_STEPS - len(self.warmup_samples[phase])  # the first ones are those that people look at
-            self.warmup_samples[phase] += seconds[:room]
-        return block.wall_seconds, block.is_settled
+            self.warmup_samples[phase] += values[:room]
+        # Of a block that compiled, what it would have taken without: only that is warm-up.
+        usual_seconds = steps * min(block.samples_seconds["step"])
+        return usual_seconds if block.incidents.compilations else block.wall_seconds, block.is_settled
+
+    def _be_compiling(self, *, is_compiling: bool) -> None:
+        """Note a change, for whoever keeps the deadline."""
+        if is_compiling != self._is_compiling:
+            self._is_compiling = is_compiling
+            self._mark_compiling()
 
     def _first_block(self) -> Block:
         """Run the first step; a workload that cannot be trained fails here, and is told why in its own words."""

@@ -35,14 +35,14 @@ COLUMNS = (
     *("graph_breaks", "recompiles", "collectives", "collective_bytes", "counters_source"),
     *("num_threads", "clock", "notes", "flops_source", "peak_source"),
     *("step_energy_joules", "sample_energy_joules", "mean_power_watts", "break_even_steps"),
-    *("accessed_bytes", "memory_bytes_per_second", "memory_bandwidth_ratio"),
+    *("accessed_bytes", "memory_bytes_per_second", "memory_bandwidth_ratio", "energy_source"),
 )
 """The columns of results.csv in their order; a metric that is not among them comes after them."""
 _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "rounds", "samples", "num_threads"}
 _COUNTS |= {"break_even_steps"}
 _TEXTS = {"case_id", "workload", "device", "strategy", "precision", "compile", "input", "loop", "status", "reason"}
 _TEXTS |= {"item", "memory_source", "reference_case_id", "flags", "clock", "notes", "counters_source"}
-_TEXTS |= {"flops_source", "peak_source"}
+_TEXTS |= {"flops_source", "peak_source", "energy_source"}
 
 _SAMPLE_PHASES = (*PHASES, "step")
 _SAMPLE_KINDS = {
@@ -54,6 +54,8 @@ _SAMPLE_KINDS = {
     "seconds": "float64",
 }
 
+MEMORY_BOUND_RATIO = 0.3
+"""Below this share of its bandwidth it is not the memory that a step waits for."""
 NOT_REACHED = "not reached before the run ended"
 
 
@@ -154,6 +156,8 @@ def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, obj
     counters = next((found.counters for found in measurements if found.counters), None)
     row["counters_source"] = counters.source if counters else None
     row["flops_source"] = next((found.flops_source for found in measurements if found.flops_source), None)
+    telemetry = next((found.telemetry for found in measurements if found.telemetry), None)
+    row["energy_source"] = telemetry.energy_source if telemetry else None
     row["notes"] = " ".join(_unique(note for measurement in measurements for note in measurement.notes))
     return row
 
@@ -174,14 +178,15 @@ def _memory_traffic(case: Case, row: Mapping[str, Any], plan: Plan) -> dict[str,
     """
     Return the rate at which the operators' tensors were read and written, where memory is what limits the case.
 
-    That is where it is nearer to what the memory can do than the arithmetic is to its peak, and not above it: above it
-    caches have served a part.
+    That is where it is nearer to what the memory can do than the arithmetic is to its peak, and near at all; not above
+    it, since caches have served a part there.
     """
     accessed, bandwidth = row["accessed_bytes"], utilization.memory_bytes_per_second(case, plan.environment)
     if accessed is None or bandwidth is None:
         return {}
     rate = accessed * case.num_devices / row["step_seconds"]
-    if not (row.get("mfu_ratio") or 0.0) < rate / bandwidth <= 1:
+    share = row.get("mfu_ratio")
+    if share is None or not max(share, MEMORY_BOUND_RATIO) <= rate / bandwidth <= 1:
         return {}
     return {"memory_bytes_per_second": rate, "memory_bandwidth_ratio": rate / bandwidth}
 

@@ -153,6 +153,7 @@ def _serve(start_processes: Any, task: Task, directory: Path, start_method: str)
 
     from bench.measuring.process import run_rank  # noqa: PLC0415 (needs torch)
 
+    is_compiling = False
     context = start_processes(
         run_rank, args=(str(directory),), nprocs=task.num_processes, join=False, start_method=start_method
     )
@@ -168,8 +169,9 @@ def _serve(start_processes: Any, task: Task, directory: Path, start_method: str)
             if context.join(timeout=0, grace_period=GRACE_SECONDS):
                 survivors = set()
                 break
-            if time.monotonic_ns() >= task.deadline_ns(directory):
-                timed_out = True
+            limit = task.limit(directory)
+            if time.monotonic_ns() >= limit.end_ns:
+                timed_out, is_compiling = True, limit.is_compiling
                 _kill(context.processes)
                 break
     except ProcessException as error:
@@ -178,13 +180,13 @@ def _serve(start_processes: Any, task: Task, directory: Path, start_method: str)
     codes = [
         -signal.SIGTERM if rank in survivors else process.exitcode for rank, process in enumerate(context.processes)
     ]
-    return {"timed_out": timed_out, "exit_codes": codes}
+    return {"timed_out": timed_out, "is_compiling": is_compiling, "exit_codes": codes}
 
 
 def _patience_seconds(task: Task, directory: Path) -> float:
     """Return how long to wait before the next look at the clock."""
-    left_seconds = max(0.0, (task.deadline_ns(directory) - time.monotonic_ns()) / 1e9)
-    # The deadline moves once something has been compiled, which nothing tells this process.
+    left_seconds = max(0.0, (task.limit(directory).end_ns - time.monotonic_ns()) / 1e9)
+    # It changes when compilation begins or ends, which nothing tells this process.
     return min(left_seconds, COMPILING_LOOK_SECONDS) if task.compile_timeout_seconds else left_seconds
 
 

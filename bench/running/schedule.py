@@ -30,14 +30,13 @@ class Schedule:
         self._durations: dict[str, list[float]] = {case.id: [] for case in cases}
         self._failed: set[str] = set()
         self.compile_seconds = 0.0
-        """Spent on compilation from nothing, which no budget or share of it is made for."""
+        """Spent since then on compilation from nothing, which no budget or share of it is made for."""
 
-    def add(self, result: CaseResult) -> None:
-        """Take note of a visit."""
+    def add(self, result: CaseResult, *, is_earlier: bool = False) -> None:
+        """Take note of a visit; an earlier one is of the run that this one resumes."""
         case_id = result.case.id
-        compile_seconds = result.measurement.unbudgeted_seconds if result.measurement else 0.0
-        self.compile_seconds += compile_seconds
-        self._durations[case_id].append(result.duration_seconds - compile_seconds)
+        self.compile_seconds += 0.0 if is_earlier else result.unbudgeted_seconds
+        self._durations[case_id].append(result.duration_seconds - result.unbudgeted_seconds)
         if result.status == "ok" and result.measurement is not None:
             self._step_seconds[case_id].append(step_seconds(result.measurement))
         else:

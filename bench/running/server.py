@@ -31,6 +31,8 @@ class Ending:
     """How the processes of one visit ended."""
 
     timed_out: bool
+    is_compiling: bool = False
+    """Whether it was the deadline of compilation that was missed."""
     exit_codes: tuple[int | None, ...]
 
 
@@ -83,7 +85,7 @@ class Server:
         except OSError:
             raise self._death("was gone before the visit") from None
         answer = self._read_line(timeout_seconds + LAUNCHER_GRACE_SECONDS)
-        return Ending(timed_out=answer["timed_out"], exit_codes=tuple(answer["exit_codes"]))
+        return Ending(**{**answer, "exit_codes": tuple(answer["exit_codes"])})
 
     def stop(self) -> None:
         """End the launcher and everything it started; safe to call twice."""

@@ -98,7 +98,7 @@ def run_rounds(
     runnable = {case.id for case in cases}
     for result in earlier:
         if result.case.id in runnable:
-            schedule.add(result)
+            schedule.add(result, is_earlier=True)
     # Earlier rounds stay as they are: a case that waited in one of them would be paired with visits of long ago.
     round_index = max((result.round for result in earlier), default=0)
     while cases:

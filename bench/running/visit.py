@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from bench.measuring.task import COMPILED_FILE, TASK_FILE, Answer, Task, answer_file, log_file
+from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
 from bench.record import from_plain, to_plain
 from bench.result import CaseResult, Failure, Status
 from bench.running.server import Ending, Server, ServerDiedError
@@ -61,7 +61,7 @@ def perform(server: Server, task: Task) -> Outcome:
         stamped = dataclasses.replace(task, environment=environment, ordered_at_ns=time.monotonic_ns())
         (folder / TASK_FILE).write_text(json.dumps(to_plain(stamped)), encoding="utf-8")
         try:
-            ending = server.order(folder, task.compile_timeout_seconds + task.deadline_seconds)
+            ending = server.order(folder, task.longest_seconds)
         except ServerDiedError as error:
             return _failed("crashed", str(error), folder, stamped, exit_code=None)
         return _interpret(ending, folder, stamped)
@@ -73,7 +73,7 @@ def _interpret(ending: Ending, folder: Path, task: Task) -> Outcome:
     answers = [_read_answer(folder, rank) for rank in range(task.num_processes)]
     failed = [answer for answer in answers if answer is not None and answer.status != "ok"]
     if ending.timed_out:  # a collective that gives up once the deadline has passed is not why it was missed
-        deadline_ns = task.deadline_ns(folder)
+        deadline_ns = task.limit(folder).end_ns
         failed = [answer for answer in failed if (answer.failed_at_ns or 0) < deadline_ns]
     if all(answer is not None and answer.status == "ok" for answer in answers):
         # All results are on the disk, so what happened after them is a warning, not a failure.
@@ -88,12 +88,12 @@ def _interpret(ending: Ending, folder: Path, task: Task) -> Outcome:
         first = min(failed, key=lambda answer: (answer.status != "oom", answer.failed_at_ns or 0))
         return _failed(first.status, first.message or first.status, folder, task, exit_code=exit_code)
     if ending.timed_out:
-        return _failed("timeout", _timeout_reason(task, folder), folder, task, exit_code=exit_code)
+        reason = _timeout_reason(task, is_compiling=ending.is_compiling)
+        return _failed("timeout", reason, folder, task, exit_code=exit_code)
     return _failed("crashed", _crash_reason(exit_code), folder, task, exit_code=exit_code)
 
 
-def _timeout_reason(task: Task, folder: Path) -> str:
-    is_compiling = task.compile_timeout_seconds > 0 and not (folder / COMPILED_FILE).exists()
+def _timeout_reason(task: Task, *, is_compiling: bool) -> str:
     what, seconds, option = (
         ("compiled", task.compile_timeout_seconds, "--compile-timeout")
         if is_compiling

@@ -28,6 +28,8 @@ def _asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return nn.Sequential(model)
 
     monkeypatch.setattr(torch, "compile", compile_)
+    for name in ("compile_fx", "codecache"):  # seconds to import
+        monkeypatch.setitem(sys.modules, f"torch._inductor.{name}", SimpleNamespace())
     monkeypatch.delenv(compiling.CACHE_VARIABLE, raising=False)
     return asked
 

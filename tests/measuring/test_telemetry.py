@@ -121,8 +121,8 @@ def test_without_a_counter_of_energy_power_is_read_once_a_second(card: Card, mon
     monkeypatch.setattr(card, "energy_millijoules", lambda: None)
     monkeypatch.setattr(card, "power_watts", lambda: next(draws))
     seen = telemetry.observe(card.worker(), remaining_seconds=30.0)
-    assert card.blocks == [4, 4]  # a second each
-    assert card.synchronized == [1, 2]
+    assert card.blocks == [3, 1, 3, 1]  # a second each, of which the last step is read in
+    assert card.synchronized == [1, 2, 3, 4]
     assert seen is not None
     assert (seen.mean_power_watts, seen.energy_source) == (400.0, "samples")
     assert seen.step_energy_joules == pytest.approx(400 * STEP_SECONDS)

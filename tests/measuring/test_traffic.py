@@ -26,6 +26,8 @@ def _accessed(func: Any, *args: Any, **keywords: Any) -> int:
         (ATEN.sum.default, (TEN,), 160 + 4),
         (ATEN.view.default, (TEN, [40]), 0),
         (ATEN.t.default, (TEN,), 0),
+        (ATEN._unsafe_view.default, (TEN, [40]), 0),
+        (ATEN.normal_.default, (FOUR.clone(),), 16),
         (ATEN.copy_.default, (FOUR.clone(), FOUR), 16 + 16),
         (ATEN.zero_.default, (FOUR.clone(),), 16),
         (ATEN.empty.memory_format, ([100],), 0),

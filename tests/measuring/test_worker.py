@@ -73,6 +73,9 @@ def busy():
         return compute_loss(model, batch)
     return torch.nn.Linear(8, 4), make_batch, loss
 
+def drops_out():
+    return torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.Dropout(0.5)), make_batch, compute_loss
+
 def tokens():
     import bench
     model = torch.nn.Linear(8, 4)
@@ -429,10 +432,10 @@ def test_what_compiling_took_is_kept_apart_and_said_to_whoever_keeps_the_deadlin
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     worker = make("slow", compile="default")  # 50 ms a step, which are not for compiling
-    calls: list[float] = []
-    monkeypatch.setattr(worker, "_has_compiled", lambda: calls.append(worker.first_step_seconds))
+    steps_at_marks: list[int] = []
+    monkeypatch.setattr(worker, "_mark_compiling", lambda: steps_at_marks.append(worker.warmup_steps))
     seen = _measured(worker)
-    assert calls == [seen.first_step_seconds]
+    assert steps_at_marks == [0, 1 + CPU_PLAN.few_steps]  # the first step compiles, the block after it does not
     assert seen.compile_seconds == pytest.approx(seen.first_step_seconds - worker.warm_step_seconds)
     assert 0 < (seen.compile_seconds or 0.0) < seen.first_step_seconds - 0.04
     assert (seen.compiles_from_nothing, seen.notes) == (True, ())
@@ -461,3 +464,26 @@ def test_a_visit_that_compiled_for_long_has_the_time_and_the_steps_of_one_that_d
 
 def test_a_case_that_compiles_nothing_has_no_time_for_it(make: Make) -> None:
     assert _measured(make()).compile_seconds is None
+
+
+@pytest.mark.usefixtures("compiles_quickly")
+def test_a_case_of_which_nothing_is_compiled_has_none_either_and_says_so(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "compiled", lambda model, _mode: model)
+    marks: list[None] = []
+    worker = make(compile="default")
+    monkeypatch.setattr(worker, "_mark_compiling", lambda: marks.append(None))
+    seen = _measured(worker)
+    assert (len(marks), seen.compile_seconds) == (2, None)
+    assert seen.notes == ("torch.compile compiled nothing of this model; it ran in eager mode",)
+
+
+@pytest.mark.usefixtures("compiles_quickly")
+def test_a_compiled_step_that_draws_random_numbers_is_not_checked_and_no_false_alarm(make: Make) -> None:
+    for function, is_checked in (("drops_out", False), ("tiny", True)):
+        seen = _measured(make(function, compile="default"), with_extras=True)
+        assert (seen.loss_deviation_ratio is not None) == is_checked
+        assert any("draws random numbers" in note for note in seen.notes) != is_checked
+    eager = _measured(make("drops_out"), with_extras=True)
+    assert eager.loss_deviation_ratio == pytest.approx(0.0, abs=1e-6)

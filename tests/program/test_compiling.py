@@ -8,7 +8,10 @@ import pytest
 from bench.running import journal
 from tests.program.sandbox import Sandbox
 
-PLACE = ("--device", "cpu", "--strategy", "single", "--precision", "fp32", "--out", "out")
+PLACE = ("--device", "cpu", "--out", "out")
+PLAIN = (*PLACE, "--strategy", "single", "--precision", "fp32")
+ALL_AT_ONCE = (*PLACE, "--strategy", "ddp", "--precision", "amp_bf16")
+"""Compiled DDP under AMP: one of three broke while each two worked (pytorch #101838)."""
 
 MODELS = """
 import time
@@ -69,7 +72,7 @@ def _compiling(sandbox: Sandbox) -> Sandbox:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_the_first_round_compiles_from_nothing_and_the_others_find_what_it_left(compiling: Sandbox) -> None:
     options = ("--workload", "compiled.py:breaks", "--compile", "default", "--rounds", "2")
-    run = compiling.run(*options, *PLACE, deadline=150.0, TORCHINDUCTOR_VEC_ISA_OK="1")  # else 6 s of trials
+    run = compiling.run(*options, *ALL_AT_ONCE, deadline=150.0, TORCHINDUCTOR_VEC_ISA_OK="1")  # else 6 s of trials
     assert run.returncode == 0, run.stdout + run.stderr
     results = journal.read(compiling.directory / "out").results
     seen = [result.measurement for result in results if result.measurement is not None]
@@ -79,15 +82,15 @@ def test_the_first_round_compiles_from_nothing_and_the_others_find_what_it_left(
     (row,) = pd.read_csv(compiling.directory / "out" / "results.csv").to_dict("records")
     assert row["compile_seconds"] == pytest.approx(cold)
     assert (row["graph_breaks"], row["recompiles"], row["counters_source"]) == (1, 0, "profiler")
-    assert row["deviation_ratio"] < 1e-5
+    assert row["deviation_ratio"] < 0.05
     assert row["step_seconds"] < 0.1
     assert "compiled in" in run.stdout
 
 
 def test_what_compiles_slowly_misses_only_its_own_deadline(compiling: Sandbox) -> None:
     workloads = "compiled.py:slow_to_begin,compiled.py:never_begins"
-    deadlines = ("--timeout", "2", "--compile-timeout", "5")
-    run = compiling.run("--workload", workloads, "--compile", "eager,default", *deadlines, "--rounds", "1", *PLACE)
+    deadlines = ("--timeout", "2", "--compile-timeout", "7")
+    run = compiling.run("--workload", workloads, "--compile", "eager,default", *deadlines, "--rounds", "1", *PLAIN)
     assert run.returncode == 4, run.stdout + run.stderr
     rows = {
         (row["workload"].partition(":")[2], row["compile"]): row
@@ -100,6 +103,7 @@ def test_what_compiles_slowly_misses_only_its_own_deadline(compiling: Sandbox) -
         ("never_begins", "default"): "timeout",
     }
     hung, slow = rows["never_begins", "default"], rows["slow_to_begin", "default"]
-    assert hung["reason"].startswith("not compiled after 5 s and killed; raise --compile-timeout")
-    assert 2.9 < slow["compile_seconds"] < 5
+    assert hung["reason"].startswith("not compiled after 7 s and killed; raise --compile-timeout")
+    assert pd.isna(slow["compile_seconds"])
+    assert slow["first_step_seconds"] > 2.9
     assert "compiled nothing" in slow["notes"]

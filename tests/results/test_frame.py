@@ -29,7 +29,8 @@ flops_per_second, mfu_ratio, parameters, final_loss, flags, deviation_ratio, ope
 optimizer_host_syncs, allocated_bytes, kernels, graph_breaks, recompiles, collectives, collective_bytes,
 counters_source, num_threads, clock, notes, flops_source, peak_source,
 step_energy_joules, sample_energy_joules, mean_power_watts, break_even_steps,
-accessed_bytes, memory_bytes_per_second, memory_bandwidth_ratio
+accessed_bytes, memory_bytes_per_second, memory_bandwidth_ratio,
+energy_source
 """
 
 
@@ -324,19 +325,20 @@ def test_the_source_of_a_memory_figure_is_that_of_the_round_that_took_it(
     [
         (1, 1, 0.5),  # 10 of 20 GB/s against 10 of 100 GFLOP/s
         (1, 8, None),  # the arithmetic is nearer to its limit
-        (1, None, 0.5),
+        (1, None, None),  # nobody knows how near the arithmetic is
+        (0.5, 1, None),  # a quarter of the bandwidth: something else is what it waits for
         (3, 1, None),  # more than the memory can do: caches served it
     ],
 )
 def test_the_bandwidth_is_given_where_memory_is_what_limits(
-    make_rounds: MakeRounds, make_run: MakeRun, gigabytes: int, gigaflops: int | None, ratio: float | None
+    make_rounds: MakeRounds, make_run: MakeRun, gigabytes: float, gigaflops: int | None, ratio: float | None
 ) -> None:
     case = Case(workload="mlp", device="cpu", strategy="single", precision="fp32", batch_size=64)
     here = Environment(
         attained_flops_per_second={"cpu/fp32": 1e11},
         attained_bytes_per_second={"cpu": 2e10},
     )
-    counters = Counters(source="dispatch", accessed_bytes=gigabytes * 10**9)
+    counters = Counters(source="dispatch", accessed_bytes=round(gigabytes * 10**9))
     step_flops = None if gigaflops is None else gigaflops * 10**9
     found = row(make_run(make_rounds(case, [0.1], counters=counters, step_flops=step_flops), environment=here), case)
     assert found["accessed_bytes"] == gigabytes * 10**9

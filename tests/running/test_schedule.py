@@ -283,3 +283,15 @@ def test_what_a_case_compiles_counts_neither_against_it_nor_as_what_its_next_vis
     schedule.add(dataclasses.replace(warm, duration_seconds=2.5))
     assert schedule.expected_seconds(case) == 2.5
     assert schedule.compile_seconds == 20.0
+
+
+def test_what_an_earlier_sitting_compiled_is_not_counted_again_and_a_failed_compilation_costs_no_budget(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
+) -> None:
+    case = make_case(compile="default")
+    (cold,) = make_rounds(case, [0.01], compile_seconds=20.0, compiles_from_nothing=True)
+    schedule = _schedule([case])
+    schedule.add(dataclasses.replace(cold, duration_seconds=20.5), is_earlier=True)
+    assert schedule.compile_seconds == 0.0
+    schedule.add(CaseResult(case=case, round=1, status="timeout", duration_seconds=600.0))
+    assert schedule.compile_seconds == 600.0

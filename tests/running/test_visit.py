@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bench.case import Case
-from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiled
+from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
 from bench.record import to_plain
 from bench.result import Measurement
 from bench.running.server import Ending, Server, ServerDiedError
@@ -273,17 +273,15 @@ def test_a_failed_visit_keeps_reason_and_failure(tmp_path: Path, case: Case) -> 
 
 
 @pytest.mark.parametrize(
-    ("is_compiled", "reason"),
+    ("is_compiling", "reason"),
     [
-        (False, "not compiled after 600 s and killed; raise --compile-timeout, or see in the log's last lines"),
-        (True, "not done after 12.5 s and killed; raise --timeout, or see in the log's last lines"),
+        (True, "not compiled after 600 s and killed; raise --compile-timeout, or see in the log's last lines"),
+        (False, "not done after 12.5 s and killed; raise --timeout, or see in the log's last lines"),
     ],
 )
 def test_a_timeout_says_which_of_the_two_deadlines_was_missed(
-    tmp_path: Path, case: Case, is_compiled: bool, reason: str
+    tmp_path: Path, case: Case, is_compiling: bool, reason: str
 ) -> None:
-    if is_compiled:
-        mark_compiled(tmp_path, 1)
-    ending = Ending(timed_out=True, exit_codes=(-signal.SIGKILL,))
+    ending = Ending(timed_out=True, is_compiling=is_compiling, exit_codes=(-signal.SIGKILL,))
     outcome = _interpret(ending, tmp_path, _task(case, compile_timeout_seconds=600.0))
     assert (outcome.status, (outcome.reason or "").partition(" where")[0]) == ("timeout", reason)

@@ -1,0 +1,57 @@
+"""What `compare` does once its options are parsed."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from bench import registry
+from bench.commands.compare import FAIL_ON
+from bench.comparing import sides
+from bench.comparing.comparison import USUALLY_FAILS, Row, compare, failures
+from bench.errors import UsageError, unknown_value
+from bench.statistics import MARGIN_RATIO
+
+EXIT_PASSES, EXIT_FAILS, EXIT_NOTHING = 0, 1, 3
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare the two sides and print it."""
+    formats = registry.names("comparing/formats")
+    if options.format not in formats:
+        raise unknown_value("", options.format, formats, "--format: ")
+    fail_on = _fail_on(options.fail_on)
+    base, current = sides.load(options.base), sides.load(options.current)
+    found = compare(base, current, options.margin or MARGIN_RATIO)
+    failing = failures(found, fail_on)
+    print(registry.load("comparing/formats", options.format).render(found, failing), end="")
+    if not found.is_comparable:
+        print("nothing can be compared: no case ran on both sides, or nothing of it may be told", file=sys.stderr)
+        return EXIT_NOTHING
+    if any(row.verdict == "inconclusive" for row in found.rows):
+        print("warning: some times are inconclusive; see the remarks, or let revisions take turns", file=sys.stderr)
+    annotate(failing)
+    return EXIT_FAILS if failing else EXIT_PASSES
+
+
+def annotate(failing: Sequence[tuple[Row, str]]) -> None:
+    """Say what fails in the form that GitHub shows on the pull request, where this runs there."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    for row, sentence in failing:
+        print(f"::error title={_escaped(row.label, ':,')}::{_escaped(sentence)}", file=sys.stderr)
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Return *text* with what would end a workflow command's property or line in the form that its runner decodes."""
+    return "".join(f"%{ord(sign):02X}" if sign in f"%\r\n{more}" else sign for sign in text)
+
+
+def _fail_on(given: Sequence[str] | None) -> AbstractSet[str]:
+    for name in given or ():
+        if name not in FAIL_ON:
+            raise unknown_value("", name, FAIL_ON, "--fail-on: ")
+    if given and "none" in given and len(given) > 1:
+        raise UsageError("--fail-on: 'none' cannot stand beside others; leave one of them out")
+    return frozenset(given or USUALLY_FAILS) - {"none"}

@@ -1,0 +1,194 @@
+"""What two sides come to: a row a case, and what the gate says of it."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from bench.comparing.sides import EXACT, MEMORY, WORK, Figures, Side
+from bench.fingerprint import Difference, differences
+from bench.statistics import MARGIN_RATIO, Interval, Verdict, geometric_mean, unpaired_ratio, verdict_of
+
+USUALLY_FAILS = ("memory", "counters")
+"""Of runs apart in time the clock is advice: on shared machines a third and more of such alarms are false."""
+DOUBTS = {"contended", "throttled", "foreign_process", "implausible", "unsteady"}
+"""Flags under which a time says nothing about the code."""
+FAILED = {"oom", "timeout", "error", "crashed"}
+STACK_KEYS = ("torch", "cuda", "cudnn", "nccl")
+"""Hard keys on which counts depend besides the code."""
+OF_ONE_MACHINE = {MEMORY, "allocated_bytes", "accessed_bytes"}
+"""Libraries take scratch memory by the number of cores and what these can do."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Change:
+    """An exact figure that the two sides do not share."""
+
+    name: str
+    before: int
+    now: int
+
+    @property
+    def is_worse(self) -> bool:
+        """Of all of them less is better."""
+        return self.now > self.before
+
+    @property
+    def kind(self) -> str:
+        """What `--fail-on` calls it."""
+        return "memory" if self.name == MEMORY else "counters"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One case that both sides have."""
+
+    case_id: str
+    label: str
+    ratio: Interval | None = None
+    """Current step over base step; None where it may not be told."""
+    is_relative: bool = False
+    """Whether both steps were first divided by their own run's reference, since the machines differ."""
+    verdict: Verdict | None = None
+    why: str = ""
+    """Why there is no verdict, or why it is inconclusive."""
+    base_seconds: float | None = None
+    current_seconds: float | None = None
+    changes: tuple[Change, ...] = ()
+    """Only of what the two machines must agree on."""
+    flags: tuple[str, ...] = ()
+    failure: str = ""
+    """How the case ended now, where it was ok before."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All of it."""
+
+    base: str
+    current: str
+    margin_ratio: float
+    rows: tuple[Row, ...]
+    """Worst first."""
+    new: tuple[str, ...]
+    vanished: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether anything could be held against anything."""
+        return any(row.ratio or row.changes or row.failure or not row.why for row in self.rows)
+
+
+def compare(base: Side, current: Side, margin_ratio: float = MARGIN_RATIO) -> Comparison:
+    """Hold *current* against *base*, both taken at their own time."""
+    found = differences(base.environment, current.environment)
+    same_machine = not any(difference.is_hard for difference in found)
+    same_stack = not any(difference.key in STACK_KEYS for difference in found)
+    rows = [
+        _row(case_id, figures, current.cases[case_id], margin_ratio, same_machine=same_machine, same_stack=same_stack)
+        for case_id, figures in base.cases.items()
+        if case_id in current.cases and _has_run(figures)
+    ]
+    return Comparison(
+        base=base.name,
+        current=current.name,
+        margin_ratio=margin_ratio,
+        rows=tuple(sorted(rows, key=_badness, reverse=True)),
+        new=_only_in(current, base),
+        vanished=_only_in(base, current),
+        differences=tuple(found),
+    )
+
+
+def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Row, str]]:
+    """Return the rows that *fail_on* does not let pass, each with one sentence; a case that broke never passes."""
+    found = []
+    for row in comparison.rows:
+        if row.failure:
+            found.append((row, f"ran before and does not now: {row.failure}"))
+        if row.verdict == "slower" and fail_on & {"slower", "any"}:
+            assert row.ratio is not None
+            found.append((row, f"slower by {row.ratio.value - 1:.1%}"))
+        if row.verdict == "inconclusive" and fail_on & {"inconclusive", "any"}:
+            found.append((row, f"inconclusive: {row.why}"))
+        found += [
+            (row, f"{change.name} grew from {change.before:,} to {change.now:,}")
+            for change in row.changes
+            if change.is_worse and fail_on & {change.kind, "any"}
+        ]
+    return found
+
+
+def rounds_needed(rounds: int, ratio: Interval, margin_ratio: float) -> int | None:
+    """Return about how many rounds would decide; None: no number of them, as the value is at the margin itself."""
+    half_width = ratio.half_width_ratio
+    distance = abs(margin_ratio - abs(ratio.value - 1))
+    if half_width is None or distance < margin_ratio / 20:  # then 400 times as many would not do
+        return None
+    return max(rounds + 1, math.ceil(rounds * (half_width / distance) ** 2))
+
+
+def _row(
+    case_id: str, base: Figures, current: Figures, margin_ratio: float, *, same_machine: bool, same_stack: bool
+) -> Row:
+    row = Row(case_id=case_id, label=current.label, flags=tuple(dict.fromkeys((*base.flags, *current.flags))))
+    if current.status in FAILED:
+        return dataclasses.replace(row, failure=f"{current.status}: {current.reason}".rstrip(": "))
+    if not _has_run(current):
+        return dataclasses.replace(row, why=f"{current.status} now: {current.reason}".rstrip(": "))
+    if work := [name for name in WORK if base.exact.get(name) != current.exact.get(name)]:
+        changed = f"{work[0]} was {base.exact.get(work[0])} and is now {current.exact.get(work[0])}"
+        return dataclasses.replace(row, why=f"another case under the same name: {changed}")
+    names = [name for name in EXACT if same_machine or (same_stack and name not in OF_ONE_MACHINE)]
+    row = dataclasses.replace(row, changes=_changes(base, current, names))
+    if same_machine:
+        ratio = unpaired_ratio(current.step_seconds, base.step_seconds)
+        before, now = geometric_mean(base.step_seconds), geometric_mean(current.step_seconds)
+        row = dataclasses.replace(row, ratio=ratio, base_seconds=before, current_seconds=now)
+    elif base.speedups and current.speedups:
+        # A speed-up is a time turned over, so the slowdown against the own reference is base over current.
+        row = dataclasses.replace(row, ratio=unpaired_ratio(base.speedups, current.speedups), is_relative=True)
+    else:
+        return dataclasses.replace(row, why="the machines differ, and the case is its run's reference")
+    return _judged(row, min(len(base.step_seconds), len(current.step_seconds)), margin_ratio)
+
+
+def _judged(row: Row, rounds: int, margin_ratio: float) -> Row:
+    assert row.ratio is not None
+    if doubts := [flag for flag in row.flags if flag in DOUBTS]:
+        return dataclasses.replace(row, verdict="inconclusive", why=f"flagged {', '.join(doubts)}")
+    verdict = verdict_of(row.ratio, margin_ratio)
+    if verdict != "inconclusive":
+        return dataclasses.replace(row, verdict=verdict)
+    needed = rounds_needed(rounds, row.ratio, margin_ratio)
+    why = "too close to the margin to tell" if needed is None else f"about {needed:,} rounds a side would tell"
+    return dataclasses.replace(row, verdict=verdict, why="one worker a side" if row.ratio.low is None else why)
+
+
+def _changes(base: Figures, current: Figures, names: Sequence[str]) -> tuple[Change, ...]:
+    shared = (name for name in names if name in base.exact and name in current.exact)
+    return tuple(
+        Change(name=name, before=base.exact[name], now=current.exact[name])
+        for name in shared
+        if base.exact[name] != current.exact[name]
+    )
+
+
+def _has_run(figures: Figures) -> bool:
+    return figures.status == "ok" and bool(figures.step_seconds)
+
+
+def _only_in(side: Side, other: Side) -> tuple[str, ...]:
+    """Return the cases that ran on *side* alone and are not even planned on the *other*."""
+    return tuple(found.label for key, found in side.cases.items() if key not in other.cases and _has_run(found))
+
+
+def _badness(row: Row) -> tuple[bool, bool, bool, float]:
+    """Return what rows are sorted by: broken, then with a change for the worse, then slower, then by ratio."""
+    return (
+        bool(row.failure),
+        any(change.is_worse for change in row.changes),
+        row.verdict == "slower",
+        row.ratio.value if row.ratio else 0.0,
+    )

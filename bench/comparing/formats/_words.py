@@ -1,0 +1,86 @@
+"""The sentences that every format shares."""
+
+from collections.abc import Sequence
+
+from bench.comparing.comparison import Change, Comparison, Row
+from bench.comparing.sides import MEMORY
+from bench.reporting._numbers import SECONDS, digits, fitting, percent, size
+
+Failing = Sequence[tuple[Row, str]]
+"""The rows that do not pass, each with one sentence."""
+
+
+def seconds(value: float | None) -> str:
+    """Return a step: 1.42 ms."""
+    if value is None:
+        return ""
+    unit = fitting(SECONDS, value)
+    return f"{digits(value / unit.size)} {unit.name}"
+
+
+def time(row: Row) -> str:
+    """Return a ratio as the change that it means: +4.2 % ±1.1 %."""
+    if row.ratio is None:
+        return ""
+    words = (f"{100 * (row.ratio.value - 1):+.1f} %", percent(row.ratio.half_width_ratio))
+    return " ".join(word for word in (*words, "(relative)" if row.is_relative else "") if word)
+
+
+def not_excluded(row: Row) -> str:
+    """Return the largest slowdown that the figures leave possible."""
+    if row.ratio is None or row.ratio.high is None:
+        return ""
+    return "none" if row.ratio.high <= 1 else f"+{100 * (row.ratio.high - 1):.1f} %"
+
+
+def verdict(row: Row) -> str:
+    """Return the word of a row."""
+    if row.failure:
+        return "broken"
+    return row.verdict or "not compared"
+
+
+def change(found: Change) -> str:
+    """Return what changed, with its size: operators 61 -> 63 (+2)."""
+    show = size if found.name == MEMORY else "{:,}".format
+    difference = found.now - found.before
+    sign = "+" if difference > 0 else "-"
+    return f"{found.name} {show(found.before)} -> {show(found.now)} ({sign}{show(abs(difference))})"
+
+
+def exact(row: Row) -> str:
+    """Return all exact changes of a row."""
+    return "; ".join(map(change, row.changes))
+
+
+def headline(comparison: Comparison, failing: Failing) -> str:
+    """Return the one sentence."""
+    if not comparison.rows:
+        return "Nothing can be compared: no case ran on both sides."
+    words = [verdict(row) for row in comparison.rows]
+    counted = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+    state = f"{len({row.case_id for row, _ in failing})} of {len(words)} cases fail" if failing else "No case fails"
+    return f"{state}: {', '.join(counted)} (margin ±{100 * comparison.margin_ratio:g} %)."
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """Return what has to be known besides the rows, a sentence a line."""
+    found = []
+    hard = [str(difference) for difference in comparison.differences if difference.is_hard]
+    if hard:
+        found.append(
+            f"Absolute times are not compared, since the machines differ: {'; '.join(hard)}. "
+            "Ratios are of each run's own reference."
+        )
+    elif any(row.ratio for row in comparison.rows):
+        found.append(
+            "The two runs were taken at their own time: on a machine that others use, times are advice. "
+            "`ab` lets two revisions take turns."
+        )
+    soft = [str(difference) for difference in comparison.differences if not difference.is_hard]
+    if soft:
+        found.append(f"Also different, without consequence: {'; '.join(soft)}.")
+    for what, labels in (("New", comparison.new), ("Vanished", comparison.vanished)):
+        if labels:
+            found.append(f"{what}: {', '.join(labels)}.")
+    return found

@@ -1,0 +1,54 @@
+"""For a step summary or a comment: worst rows first, at most 64 kB."""
+
+from collections.abc import Sequence
+
+from bench.comparing.comparison import Comparison, Row
+from bench.comparing.formats import _words
+
+MAX_BYTES = 64_000
+"""GitHub refuses a comment of more than 65 536 characters."""
+
+
+def render(comparison: Comparison, failing: _words.Failing) -> str:
+    """Return the headline, the rows that need a look, and all rows folded away."""
+    failed = {row.case_id for row, _ in failing}
+    worst = [row for row in comparison.rows if row.case_id in failed or row.verdict == "slower" or row.changes]
+    head = [f"### stepbench: {_words.headline(comparison, failing)}", ""]
+    head += [f"- **{_cell(row.label)}**: {_cell(sentence)}" for row, sentence in failing]
+    head += ["", *(f"{_cell(line)}\n" for line in _words.remarks(comparison))]
+    parts = [*head, *_table(worst)] if worst else head
+    rest = ["", "<details><summary>All cases</summary>", "", *_table(comparison.rows), "", "</details>"]
+    return _cut([*parts, *rest] if comparison.rows else parts)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        "| case | base | current | change | verdict | not excluded | exact changes | flags |",
+        "| --- | ---: | ---: | ---: | --- | ---: | --- | --- |",
+    ]
+    for row in rows:
+        cells = (
+            *(row.label, _words.seconds(row.base_seconds), _words.seconds(row.current_seconds)),
+            *(_words.time(row), _words.verdict(row), _words.not_excluded(row)),
+            *(_words.exact(row), " ".join(row.flags)),
+        )
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return lines
+
+
+def _cell(text: str) -> str:
+    """Return *text* so that it neither ends a cell nor becomes a tag or a link."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("|", "\\|").replace("\n", " ").replace("@", "@\u200b").replace("`", "'")
+
+
+def _cut(lines: Sequence[str]) -> str:
+    """Return the lines that fit, and how many do not."""
+    kept: list[str] = []
+    size = 0
+    for number, line in enumerate(lines):
+        size += len(line.encode()) + 1
+        if size > MAX_BYTES:
+            return "\n".join([*kept, "", f"... and {len(lines) - number} more lines; see the JSON"]) + "\n"
+        kept.append(line)
+    return "\n".join(kept) + "\n"
