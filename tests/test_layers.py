@@ -219,7 +219,7 @@ def test_workloads_import_words_only() -> None:
 
 
 def test_only_the_command_line_and_the_reports_print_in_colour() -> None:
-    parts = set(LEVELS) - {"commands", "reporting", "cli", "doctor"}
+    parts = set(LEVELS) - {"commands", "reporting", "comparing", "cli", "doctor"}
     assert _offences(parts, "rich") == []
 
 

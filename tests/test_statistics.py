@@ -20,6 +20,7 @@ from bench.statistics import (
     log_median,
     log_t_interval,
     paired_ratio,
+    unpaired_ratio,
     verdict_of,
 )
 
@@ -336,3 +337,30 @@ def test_a_log_median_that_does_not_exist_is_refused(values: list[float]) -> Non
 @given(VALUES)
 def test_the_log_median_lies_between_the_smallest_and_the_largest(values: list[float]) -> None:
     assert math.log(min(values)) <= log_median(values) <= math.log(max(values))
+
+
+def test_welch_is_what_scipy_says_of_the_logarithms() -> None:
+    tops, bottoms = [1.0, 1.2, 1.1, 1.05], [0.9, 1.0]
+    found = unpaired_ratio(tops, bottoms)
+    theirs = stats.ttest_ind(np.log(tops), np.log(bottoms), equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((math.exp(theirs.low), math.exp(theirs.high)))
+    assert found.value == pytest.approx(math.exp(np.mean(np.log(tops)) - np.mean(np.log(bottoms))))
+
+
+def test_welch_without_spread_is_a_point_and_of_one_worker_has_no_bounds() -> None:
+    assert unpaired_ratio([2.0, 2.0], [1.0, 1.0, 1.0]) == Interval(value=2.0, low=2.0, high=2.0)
+    one = unpaired_ratio([2.0], [1.0, 1.1])
+    assert (one.value, one.low, one.high) == (pytest.approx(2.0 / math.sqrt(1.1)), None, None)
+
+
+@given(
+    st.lists(st.floats(min_value=0.5, max_value=2.0), min_size=2, max_size=9),
+    st.lists(st.floats(min_value=0.5, max_value=2.0), min_size=2, max_size=9),
+)
+def test_welch_turned_over_is_one_over_it(tops: list[float], bottoms: list[float]) -> None:
+    found, turned = unpaired_ratio(tops, bottoms), unpaired_ratio(bottoms, tops)
+    assert found.low is not None
+    assert turned.high is not None
+    assert found.value * turned.value == pytest.approx(1.0)
+    assert found.low * turned.high == pytest.approx(1.0, rel=1e-6)
+    assert found.low <= found.value * (1 + 1e-9)

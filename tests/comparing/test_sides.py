@@ -1,0 +1,100 @@
+"""What is read as one side: our journals and pytest-benchmark's files, and one line for anything else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.comparing.sides import load
+from bench.errors import JournalError
+from bench.result import SCHEMA_VERSION
+from tests.comparing.conftest import MakeSide
+
+MACHINE = {
+    "node": "host",
+    "machine": "x86_64",
+    "python_version": "3.11.7",
+    "release": "6.1",
+    "cpu": {"brand_raw": "AMD EPYC", "arch": "X86_64", "count": 2, "hz_actual": [1, 2]},
+}
+
+
+def _file(tmp_path: Path, content: Any, name: str = "0001.json") -> Path:
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def _benchmarks(**stats: Any) -> dict[str, Any]:
+    return {"machine_info": MACHINE, "benchmarks": [{"fullname": "tests/test_a.py::test_a[1]", "stats": stats}]}
+
+
+def test_rounds_of_pytest_benchmark_are_workers(tmp_path: Path) -> None:
+    side = load(_file(tmp_path, _benchmarks(data=[0.1, 0.2], median=0.15)))
+    assert side.cases["tests/test_a.py::test_a[1]"].step_seconds == [0.1, 0.2]
+    assert side.environment.hard == {
+        "cpu_brand_raw": "AMD EPYC",
+        "cpu_arch": "X86_64",
+        "cpu_count": "2",
+        "python": "3.11.7",
+        "machine": "x86_64",
+    }
+
+
+def test_a_file_without_rounds_is_of_one_figure(tmp_path: Path) -> None:
+    side = load(_file(tmp_path, _benchmarks(median=0.15)))
+    assert side.cases["tests/test_a.py::test_a[1]"].step_seconds == [0.15]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", ":1: not JSON"),
+        ('{"benchmarks": [\n{]}', ":2: not JSON"),
+        ("[]", ":1: not a file of pytest-benchmark"),
+        ({"machine_info": {}}, ":1: not a file of pytest-benchmark ('benchmarks')"),
+        ({"machine_info": MACHINE, "benchmarks": [{"fullname": "a"}]}, ":1: not a file of pytest-benchmark ('stats')"),
+        ({"machine_info": None, "benchmarks": []}, ":1: not a file of pytest-benchmark"),
+        (_benchmarks(data=["x"]), ":1: not a file of pytest-benchmark"),
+    ],
+)
+def test_another_json_file_is_one_line_with_its_place(tmp_path: Path, content: Any, complaint: str) -> None:
+    path = _file(tmp_path, content)
+    with pytest.raises(JournalError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}{complaint}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", ":1: a journal begins with its plan"),
+        ("PK\x03\x04\n", ":1: not JSON"),
+        (
+            f'{{"kind": "plan", "schema_version": {SCHEMA_VERSION + 1}}}\n',
+            f":1: written with schema {SCHEMA_VERSION + 1}",
+        ),
+    ],
+)
+def test_another_file_is_no_journal(tmp_path: Path, content: str, complaint: str) -> None:
+    path = _file(tmp_path, content, "results.jsonl")
+    with pytest.raises(JournalError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}{complaint}")
+
+
+def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
+    for name in ("gone", "gone.json"):
+        with pytest.raises(JournalError, match="cannot be read"):
+            load(tmp_path / name)
+
+
+def test_a_speed_up_is_over_the_rounds_that_both_have_and_none_of_the_reference(make_side: MakeSide) -> None:
+    side = make_side({"mlp": 0.01, "mlp/2": {"axes": {"precision": "amp_bf16"}, "seconds": 0.005}})
+    reference, other = side.cases.values()
+    assert list(reference.speedups) == []
+    assert list(other.speedups) == pytest.approx([2.0] * 8)
+    assert other.exact["operators"] == 61
+    assert other.exact["parameters"] == 1000
