@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         print("nothing can be compared: no case ran on both sides, or nothing of it may be told", file=sys.stderr)
         return EXIT_NOTHING
     if any(row.verdict == "inconclusive" for row in found.rows):
-        print("warning: some times are inconclusive; see the remarks, or let revisions take turns", file=sys.stderr)
+        print("warning: some times are inconclusive; see the remarks", file=sys.stderr)
     annotate(failing)
     return EXIT_FAILS if failing else EXIT_PASSES
 

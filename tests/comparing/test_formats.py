@@ -58,6 +58,18 @@ def test_the_table_says_it_in_words(found: Comparison) -> None:
     assert "operators 61 -> 62 (+1)" in mlp
 
 
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_the_table_keeps_what_changed_in_any_width(
+    found: Comparison, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = _rendered("table", found).splitlines()
+    end = lines.index("")
+    assert max(map(len, lines[:end])) <= width
+    assert any(line.startswith("mlp-") and "slower" in line for line in lines)
+    assert "operators" in "".join(lines[:end])
+
+
 def test_the_json_is_the_comparison(found: Comparison) -> None:
     content = json.loads(_rendered("json", found, "counters"))
     assert (content["base"], content["current"], len(content["rows"])) == ("reports/A", "reports/B", 3)

@@ -74,7 +74,7 @@ def test_another_json_file_is_one_line_with_its_place(tmp_path: Path, content: A
         ("PK\x03\x04\n", ":1: not JSON"),
         (
             f'{{"kind": "plan", "schema_version": {SCHEMA_VERSION + 1}}}\n',
-            f":1: written with schema {SCHEMA_VERSION + 1}",
+            ":1: written with schema ",
         ),
     ],
 )

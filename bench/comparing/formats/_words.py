@@ -22,7 +22,7 @@ def time(row: Row) -> str:
     """Return a ratio as the change that it means: +4.2 % ±1.1 %."""
     if row.ratio is None:
         return ""
-    words = (f"{100 * (row.ratio.value - 1):+.1f} %", percent(row.ratio.half_width_ratio))
+    words = (f"{100 * (row.ratio.value - 1):+z.1f} %", percent(row.ratio.half_width_ratio))
     return " ".join(word for word in (*words, "(relative)" if row.is_relative else "") if word)
 
 
@@ -75,7 +75,7 @@ def remarks(comparison: Comparison) -> list[str]:
     elif any(row.ratio for row in comparison.rows):
         found.append(
             "The two runs were taken at their own time: on a machine that others use, times are advice. "
-            "`ab` lets two revisions take turns."
+            "Counters and memory are facts."
         )
     soft = [str(difference) for difference in comparison.differences if not difference.is_hard]
     if soft:

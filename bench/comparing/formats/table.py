@@ -1,14 +1,19 @@
 """A table for the terminal."""
 
 import io
+from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from bench.comparing.comparison import Comparison
 from bench.comparing.formats import _words
-from bench.reporting._terminal import ASCII, stdout_console, text_table
+from bench.reporting._terminal import ASCII, GAP, stdout_console, text_table
 
 HEADERS = ("case", "base", "current", "change", "verdict", "not excluded", "exact changes", "flags", "remark")
+DROP_ORDER = ("remark", "base", "current", "not excluded", "flags")
+"""JSON has them all; what changed exactly is never left out."""
 
 
 def render(comparison: Comparison, failing: _words.Failing) -> str:
@@ -27,12 +32,15 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
         )
         for row in comparison.rows
     ]
-    kept = [index for index in range(len(HEADERS)) if any(row[index] for row in rows)]
     shown = stdout_console()
     text = io.StringIO()
     console = Console(file=text, width=shown.width, highlight=False)
     if rows:
-        console.print(text_table([HEADERS[index] for index in kept], [[row[index] for index in kept] for row in rows]))
+        kept = _fitting(rows, shown.width)
+        table = text_table([HEADERS[index] for index in kept], [[row[index] for index in kept] for row in rows])
+        for column in table.columns[1:]:
+            column.no_wrap = column.header not in (Text("exact changes"), Text("remark"))
+        console.print(table)
         console.print()
     for line in (_words.headline(comparison, failing), *_words.remarks(comparison)):
         console.print(line, markup=False, soft_wrap=True)
@@ -40,3 +48,14 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
         console.print(f"FAILS: {row.label}: {sentence}", markup=False, soft_wrap=True)
     found = "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
     return found.translate(ASCII) if shown.options.ascii_only else found
+
+
+def _fitting(rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the columns that say something, less those that are needed least where *width* does not do."""
+    kept = [index for index in range(len(HEADERS)) if any(row[index] for row in rows)]
+    for header in DROP_ORDER:
+        widths = [max(cell_len(row[index]) for row in [HEADERS, *rows]) for index in kept]
+        if sum(widths) + GAP * (len(kept) - 1) <= width:
+            break
+        kept = [index for index in kept if HEADERS[index] != header]
+    return kept
