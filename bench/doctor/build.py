@@ -1,0 +1,90 @@
+"""This build of torch can use the accelerator that is there."""
+
+from collections.abc import Iterator
+
+from bench.doctor._finding import Finding
+from bench.doctor._releases import capabilities_of, install_line, min_driver, version_of
+from bench.doctor._seen import Facts, Torch
+
+NEWER_DRIVER = "install a newer driver (https://www.nvidia.com/drivers)"
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """Name the build, and hold it against the driver."""
+    torch = facts.torch
+    if torch is None:
+        yield Finding(
+            severity="error",
+            finding="torch cannot be used",
+            evidence=facts.torch_failure,
+            remedy="see the evidence: a torch that does not import is installed anew with "
+            "`python -m pip install --force-reinstall torch`",
+        )
+        return
+    kind = _kind(torch)
+    if torch.cuda:
+        yield _cuda_build(facts, torch)
+    elif kind == "CPU" and facts.has_driver:
+        yield _cpu_build_beside_a_driver(facts, torch)
+    elif torch.devices or kind == "CPU":
+        yield Finding(severity="ok", finding=f"torch {torch.version} is a {kind} build")
+    else:
+        yield _without_device(facts, torch, kind)
+
+
+def _kind(torch: Torch) -> str:
+    named = (("CUDA", torch.cuda), ("ROCm", torch.hip), ("XPU", torch.has_xpu), ("MPS", torch.has_mps))
+    return next((name for name, is_built in named if is_built), "CPU")
+
+
+def _cuda_build(facts: Facts, torch: Torch) -> Finding:
+    driver, needed = facts.driver.version, min_driver(torch.cuda)
+    # WSL's driver has the numbers of Windows, for which NVIDIA gives other bounds.
+    known = bool(driver and needed) and not facts.machine.is_wsl
+    if not (known and needed and version_of(driver) < version_of(needed)):
+        return Finding(severity="ok", finding=f"torch {torch.version} is a CUDA {torch.cuda} build")
+    line = install_line(driver, capabilities_of([card.architecture for card in facts.driver.cards]))
+    other = f", or a torch for this one: {line}" if line else ""
+    return Finding(
+        severity="error",
+        finding=f"the driver {driver} is too old for CUDA {torch.cuda}, which torch {torch.version} is built with",
+        evidence=torch.error or f"CUDA {version_of(torch.cuda)[0]}.x needs {needed} or newer",
+        remedy=f"{NEWER_DRIVER}: {needed} at least{other}",
+    )
+
+
+def _cpu_build_beside_a_driver(facts: Facts, torch: Torch) -> Finding:
+    driver = facts.driver
+    cards = ", ".join(dict.fromkeys(card.name for card in driver.cards))
+    line = install_line(driver.version, capabilities_of([card.architecture for card in driver.cards]))
+    return Finding(
+        severity="error",
+        finding=f"torch {torch.version} is a CPU-only build, so it cannot use {cards}",
+        evidence=f"torch.version.cuda is None, and the driver {driver.version} answers",
+        remedy=line or f"no build of torch suits both the driver {driver.version} and the card; {NEWER_DRIVER}",
+    )
+
+
+def _without_device(facts: Facts, torch: Torch, kind: str) -> Finding:
+    """Judge a build for another maker's accelerator than the one that is there, if any is."""
+    if facts.has_driver:
+        line = install_line(facts.driver.version, capabilities_of([card.architecture for card in facts.driver.cards]))
+        return Finding(
+            severity="error",
+            finding=f"torch {torch.version} is a {kind} build, and the card is NVIDIA's",
+            evidence=facts.driver.cards[0].name,
+            remedy=line or NEWER_DRIVER,
+        )
+    cures = {
+        "ROCm": "see that `rocminfo` lists the card, that /dev/kfd is there (in a container: --device /dev/kfd "
+        "--device "
+        "/dev/dri), and that you are in the groups render and video",
+        "XPU": "see that Intel's GPU driver is installed and that you are in the group render",
+        "MPS": "MPS needs Apple silicon and macOS 13 or newer, outside a virtual machine",
+    }
+    return Finding(
+        severity="warning",
+        finding=f"torch {torch.version} is a {kind} build and finds no device",
+        evidence=torch.error,
+        remedy=cures[kind],
+    )
