@@ -62,7 +62,7 @@ def look(say: Callable[[str], None]) -> Facts:
         collected = thread.submit(collect, environment)
         try:
             with Pool(1, usual_start_method(), environment) as pool:
-                return dataclasses.replace(_ask_workers(pool, say, collected.result()))
+                return _ask_workers(pool, say, collected.result())
         except NothingToMeasureError as error:
             return dataclasses.replace(collected.result(), torch_failure=str(error))
 

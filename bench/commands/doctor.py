@@ -30,7 +30,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.explain is not None and options.format is not None:
         raise UsageError("--explain answers in three lines; leave --format out")
     if options.explain is not None:
-        return _explain(sys.stdin.read() if options.explain == STDIN else options.explain)
+        return _explain(_standard_input() if options.explain == STDIN else options.explain)
 
     from bench.commands import _doctor  # noqa: PLC0415 (rich and the pool take tens of milliseconds to import)
 
@@ -51,3 +51,10 @@ def _explain(text: str) -> int:
         return errors.NothingToMeasureError.exit_status
     print(*found.lines, sep="\n")
     return 0
+
+
+def _standard_input() -> str:
+    """Return all of it; what is no text costs a sign, not the answer."""
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")
+    return sys.stdin.read()

@@ -1,5 +1,6 @@
 """Runs the checks: each is a file of this folder with a function `check`, found by its name."""
 
+import dataclasses
 from collections.abc import Iterable
 
 from bench import registry
@@ -20,7 +21,7 @@ def judge(facts: Facts) -> list[Finding]:
 def _run(name: str, facts: Facts) -> Iterable[Finding]:
     found: list[Finding] = []
     try:
-        found.extend(_named(finding, name) for finding in registry.load("doctor", name).check(facts))
+        found.extend(dataclasses.replace(finding, name=name) for finding in registry.load("doctor", name).check(facts))
     except Exception as error:  # noqa: BLE001 (see `judge`)
         told = f"{type(error).__name__}: {error}".partition("\n")[0]
         found.append(
@@ -33,7 +34,3 @@ def _run(name: str, facts: Facts) -> Iterable[Finding]:
             )
         )
     return found
-
-
-def _named(finding: Finding, name: str) -> Finding:
-    return Finding(**{**vars(finding), "name": name})

@@ -1,8 +1,12 @@
 """Collects what the parent itself can see: programs that are asked, each with a deadline; judges nothing."""
 
+import contextlib
+import dataclasses
 import importlib.metadata
+import os
 import platform
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +17,8 @@ from bench.doctor._smi import driver_from
 
 PROGRAM_SECONDS = 10.0
 """Of one program; `nvidia-smi` takes two seconds or so on a machine of eight cards without persistence mode."""
+KILLED_SECONDS = 1.0
+"""That a killed program gets to be gone."""
 
 VARIABLES = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_HOME", "CUDA_MODULE_LOADING"),
@@ -38,7 +44,7 @@ def collect(environment: Mapping[str, str]) -> Facts:
         seen = look_at_machine()
         return Facts(
             machine=seen,
-            driver=_with_topology(driver.result(), topology.result()),
+            driver=dataclasses.replace(driver.result(), topology=topology.result()),
             nvcc=nvcc.result(),
             variables={name: environment[name] for name in VARIABLES if name in environment},
             versions=_versions(),
@@ -78,12 +84,6 @@ def _topology() -> str:
         return ""
 
 
-def _with_topology(driver: Driver, topology: str) -> Driver:
-    if driver.outcome != "ok":
-        return driver
-    return Driver(**{**vars(driver), "topology": topology})
-
-
 def _nvcc() -> str:
     program = shutil.which("nvcc")
     try:
@@ -93,9 +93,31 @@ def _nvcc() -> str:
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, capture_output=True, text=True, errors="replace", timeout=PROGRAM_SECONDS, check=False
+    """
+    Run *command* to its end.
+
+    Raises:
+        subprocess.TimeoutExpired: If it takes too long. It is killed and hardly waited for: what hangs in a driver
+            does not die, and `subprocess.run` would wait for it for ever.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that what a wrapper started is killed with it
     )
+    try:
+        out, err = process.communicate(timeout=PROGRAM_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=KILLED_SECONDS)
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def _is_xml(text: str) -> bool:

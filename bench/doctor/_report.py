@@ -78,7 +78,8 @@ def markdown(facts: Facts, findings: Sequence[Finding]) -> str:
                 evidence = f" ({finding.evidence})" if finding.evidence else ""
                 cells = (severity, finding.name, f"{finding.finding}{evidence}", finding.remedy)
                 lines.append(f"| {' | '.join(map(_cell, cells))} |")
-    lines += ["", "```text", *(f"{name}={value}" for name, value in facts.variables.items()), "```"]
+    variables = [f"{name}={value}" for name, value in facts.variables.items()]
+    lines += ["", "```text", *(variables or ["none of the variables that matter is set"]), "```"]
     return "\n".join(lines)
 
 

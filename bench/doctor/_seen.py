@@ -183,6 +183,12 @@ class Facts:
         return self.has_driver or bool(machine.pci_cards or machine.device_files or machine.kernel_module)
 
     @property
+    def may_have_card(self) -> bool:
+        """The same, or that the driver's tool gets stuck on something; WSL has no PCI bus to look at."""
+        outcome = self.driver.outcome
+        return self.has_card or outcome == "timeout" or (self.machine.is_wsl and outcome != "missing")
+
+    @property
     def cuda_devices(self) -> tuple[Device, ...]:
         """The CUDA devices that torch sees; AMD's have the same type, and are not among them."""
         if self.torch is None or self.torch.hip:

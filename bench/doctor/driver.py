@@ -80,7 +80,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         newest = f", knows CUDA up to {driver.cuda_version}" if driver.cuda_version else ""
         yield Finding(severity="ok", finding=f"NVIDIA driver {driver.version}{newest}", evidence=names)
     elif driver.outcome == "ok":
-        yield _failed("No devices were found")
+        yield _failed("No devices were found", facts)
     elif driver.outcome == "timeout":
         yield Finding(
             severity="error",
@@ -89,13 +89,20 @@ def check(facts: Facts) -> Iterator[Finding]:
             remedy="restart the machine; until then everything that touches a card may hang",
         )
     elif driver.outcome == "failed":
-        yield _failed(driver.text)
+        yield _failed(driver.text, facts)
     elif facts.has_card:
         yield _without_tool(facts)
 
 
-def _failed(text: str) -> Finding:
+def _failed(text: str, facts: Facts) -> Finding:
     known = next((failure for failure in FAILURES if re.search(failure.pattern, text, re.IGNORECASE)), None)
+    if not facts.may_have_card:
+        return Finding(
+            severity="warning",
+            finding="nvidia-smi is installed and fails, and no NVIDIA card is to be seen",
+            evidence=text,
+            remedy=known.remedy if known else "none, if there is no card",
+        )
     return Finding(
         severity="error",
         finding=known.finding if known else "nvidia-smi fails",

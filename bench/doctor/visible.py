@@ -20,7 +20,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     hidden = [name for name in HIDING if NOTHING.fullmatch(facts.variables.get(name, "0"))]
     if not torch.devices and hidden and (facts.has_card or torch.cuda or torch.hip):
         yield _hidden(facts, hidden[0])
-    elif not torch.devices and not facts.has_card and facts.driver.outcome == "missing":
+    elif not torch.devices and not facts.may_have_card:
         yield _no_gpu(facts)
     elif not torch.devices and torch.cuda and facts.has_driver and not _is_driver_too_old(facts):
         yield _unusable(facts, torch.error)

@@ -13,5 +13,5 @@ def check(facts: Facts) -> Iterator[Finding]:
             severity="warning",
             finding="workers start slowly",
             evidence=note,
-            remedy="a site's own start-up code (sitecustomize, a .pth file) may start threads: try `python -S`",
+            remedy="see what this Python imports when it starts (sitecustomize, a .pth file): it may start threads",
         )
