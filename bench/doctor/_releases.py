@@ -1,6 +1,7 @@
 """Which driver a CUDA needs, which builds of torch there are for it, and for which cards: tables, and what fits."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 Version = tuple[int, ...]
@@ -63,14 +64,9 @@ ARCHITECTURES: dict[str, Capability] = {
 
 
 def version_of(text: str) -> Version:
-    """Return the numbers of a dotted version; what does not begin with a number ends it."""
-    numbers = []
-    for word in text.split("."):
-        digits = "".join(character for character in word if character.isdigit())
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return tuple(numbers)
+    """Return the numbers with which a dotted version begins: (2, 13, 0) for 2.13.0+cu130."""
+    found = re.match(r"\d+(\.\d+)*", text)
+    return tuple(map(int, found.group().split("."))) if found else ()
 
 
 def min_driver(cuda: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A training step works on every device in every precision, and ranks can average their gradients."""
+"""Training works on every device in every precision, and between two ranks."""
 
 from collections.abc import Iterator
 
