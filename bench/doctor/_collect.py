@@ -125,7 +125,7 @@ def _is_xml(text: str) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}"}
+    found = {"python": platform.python_version(), platform.system(): platform.release()}
     for name in DISTRIBUTIONS:
         try:
             found[name] = importlib.metadata.version(name)

@@ -1,5 +1,6 @@
 """What is asked of torch and of packages that import it; runs in a worker, which may crash or hang."""
 
+import dataclasses
 import importlib
 import warnings
 from typing import Any
@@ -27,16 +28,17 @@ def look_at_torch() -> dict[str, Any]:
         has_xpu=hasattr(torch, "xpu") and torch.xpu._is_compiled(),  # noqa: SLF001 (torch has no public question)
         has_mps=torch.backends.mps.is_built(),
         devices=tuple(_devices()),
-        current_device=torch.accelerator.current_device_index() if torch.accelerator.is_available() else None,
+        current_device=torch.cuda.current_device() if torch.cuda.is_available() else None,
         error=next((" ".join(text.split())[:MESSAGE_LENGTH] for text in said if text), ""),
         architectures=tuple(torch.cuda.get_arch_list()),
         cudnn=str(torch.backends.cudnn.version() or "") if is_cuda else "",
-        nccl=".".join(map(str, torch.cuda.nccl.version())) if is_cuda and dist.is_nccl_available() else "",
+        nccl=".".join(map(str, torch.cuda.nccl.version()))
+        if is_cuda and dist.is_available() and dist.is_nccl_available()
+        else "",
         has_gloo=dist.is_available() and dist.is_gloo_available(),
         blocked_peers=tuple(_blocked_peers()),
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
         has_cpu_bf16=_has_cpu_bf16(),
-        num_threads=torch.get_num_threads(),
     )
     plain: dict[str, Any] = to_plain(seen)
     return plain
@@ -75,11 +77,13 @@ def _describe(device_type: str, index: int) -> Device:
     name = module.get_device_name(index) if hasattr(module, "get_device_name") else device_type
     if device_type != "cuda":
         return Device(type=device_type, index=index, name=name)
-    free, total = torch.cuda.mem_get_info(index)
     capability = None if torch.version.hip else torch.cuda.get_device_capability(index)
-    return Device(
-        type="cuda", index=index, name=name, capability=capability, total_memory_bytes=total, free_memory_bytes=free
-    )
+    device = Device(type="cuda", index=index, name=name, capability=capability)
+    try:
+        free, total = torch.cuda.mem_get_info(index)
+    except RuntimeError:  # it makes a context, which a broken or an exclusive card refuses: the proof will say so
+        return device
+    return dataclasses.replace(device, total_memory_bytes=total, free_memory_bytes=free)
 
 
 def _blocked_peers() -> list[str]:

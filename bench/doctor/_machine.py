@@ -1,6 +1,5 @@
 """Collects what files say of the machine: cores, quotas, memory, cards on the bus; judges nothing."""
 
-import ctypes.util
 import os
 import platform
 import shutil
@@ -25,8 +24,6 @@ def look_at_machine(root: Path = Path("/")) -> Machine:
     flags = set(_field(cpu, "flags").split()) | set(_field(cpu, "Features").split())
     memory = psutil.virtual_memory()
     return Machine(
-        system=platform.system(),
-        kernel=platform.release(),
         is_wsl="microsoft" in version.lower(),
         container=_container(root),
         is_virtual="hypervisor" in flags,
@@ -48,7 +45,6 @@ def look_at_machine(root: Path = Path("/")) -> Machine:
         free_disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free,
         cxx=machine.cxx_name(),
         has_cxx=machine.cxx_compiler() is not None,
-        has_driver_library=ctypes.util.find_library("cuda") is not None,
     )
 
 

@@ -16,8 +16,6 @@ class Card:
 
     name: str
     architecture: str = ""
-    total_memory_bytes: int | None = None
-    used_memory_bytes: int | None = None
     persistence: str = ""
     mig: str = ""
     """Enabled, Disabled or nothing."""
@@ -59,8 +57,6 @@ class Driver:
 class Machine:
     """What files say of the machine. None or empty: they do not."""
 
-    system: str = "Linux"
-    kernel: str = ""
     is_wsl: bool = False
     container: str = ""
     """docker, podman, kubernetes, ...; empty outside one."""
@@ -89,8 +85,6 @@ class Machine:
     """Where temporary files go."""
     cxx: str = "g++"
     has_cxx: bool = False
-    has_driver_library: bool = False
-    """Whether the dynamic linker finds libcuda."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -133,7 +127,6 @@ class Torch:
     cpu_capability: str = ""
     has_cpu_bf16: bool = False
     """Whether oneDNN has fast bf16 kernels for this CPU."""
-    num_threads: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

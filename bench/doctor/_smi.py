@@ -5,7 +5,6 @@ from xml.etree import ElementTree
 
 from bench.doctor._seen import Card, Driver
 
-MIB = 2**20
 SLOWDOWNS = {
     "sw_power_cap": "its power limit",
     "hw_slowdown": "hardware protection",
@@ -40,8 +39,6 @@ def _card(gpu: ElementTree.Element) -> Card:
     return Card(
         name=_text(gpu, "product_name"),
         architecture=_text(gpu, "product_architecture"),
-        total_memory_bytes=_scaled(gpu, "fb_memory_usage/total", MIB),
-        used_memory_bytes=_scaled(gpu, "fb_memory_usage/used", MIB),
         persistence=_text(gpu, "persistence_mode"),
         mig=_text(gpu, "mig_mode/current_mig"),
         mig_devices=len(gpu.findall("mig_devices/mig_device")),
@@ -54,10 +51,10 @@ def _card(gpu: ElementTree.Element) -> Card:
         remapping_failed=_text(gpu, "remapped_rows/remapped_row_failure") == "Yes",
         slowdowns=tuple(words for name, words in SLOWDOWNS.items() if _is_active(gpu, name)),
         temperature_celsius=_number(gpu, "temperature/gpu_temp"),
-        link_generation=_scaled(gpu, "pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
-        max_link_generation=_scaled(gpu, "pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
-        link_width=_scaled(gpu, "pci/pci_gpu_link_info/link_widths/current_link_width"),
-        max_link_width=_scaled(gpu, "pci/pci_gpu_link_info/link_widths/max_link_width"),
+        link_generation=_whole(gpu, "pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
+        max_link_generation=_whole(gpu, "pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
+        link_width=_whole(gpu, "pci/pci_gpu_link_info/link_widths/current_link_width"),
+        max_link_width=_whole(gpu, "pci/pci_gpu_link_info/link_widths/max_link_width"),
         # G is a desktop's drawing; C and C+G compute.
         processes=sum("C" in _text(process, "type") for process in gpu.findall("processes/process_info")),
     )
@@ -74,9 +71,9 @@ def _number(element: ElementTree.Element, path: str) -> float | None:
     return float(found.group()) if found else None
 
 
-def _scaled(element: ElementTree.Element, path: str, unit: int = 1) -> int | None:
+def _whole(element: ElementTree.Element, path: str) -> int | None:
     number = _number(element, path)
-    return None if number is None else round(number * unit)
+    return None if number is None else round(number)
 
 
 def _power(gpu: ElementTree.Element, *names: str) -> float | None:

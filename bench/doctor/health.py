@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from bench.doctor._finding import Finding
 from bench.doctor._seen import Card, Facts
+from bench.doctor._smi import SLOWDOWNS
 
 POWER_SHARE = 0.95
 """Below this share of the card's usual limit, somebody has set it."""
+POWER_LIMIT = SLOWDOWNS["sw_power_cap"]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -14,7 +16,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     for index, card in enumerate(facts.driver.cards):
         complaints = list(_complaints(f"card {index}", card))
         yield from complaints or [_healthy(index, card)]
-    if len(facts.driver.cards) > 0 and any(card.persistence == "Disabled" for card in facts.driver.cards):
+    if any(card.persistence == "Disabled" for card in facts.driver.cards):
         yield Finding(
             severity="note",
             finding="persistence mode is off: the first use of an idle card takes seconds longer",
@@ -40,11 +42,14 @@ def _complaints(name: str, card: Card) -> Iterator[Finding]:
         )
     if card.slowdowns:
         heat = f", {card.temperature_celsius:.0f} °C" if card.temperature_celsius is not None else ""
+        by_power_alone = card.slowdowns == (POWER_LIMIT,)
         yield Finding(
-            severity="warning",
+            severity="note" if by_power_alone else "warning",
             finding=f"{name}: its clocks are held back now",
             evidence=f"by {', '.join(card.slowdowns)}{heat}",
-            remedy="wait until it is idle and cool; if it stays, see to cooling, power cables and power limit",
+            remedy="usual while it works; see who uses it"
+            if by_power_alone
+            else "wait until it is idle and cool; if it stays, see to cooling and power cables",
         )
     limit, usual = card.power_limit_watts, card.default_power_limit_watts
     if limit is not None and usual and limit < POWER_SHARE * usual:

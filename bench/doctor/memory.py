@@ -41,7 +41,9 @@ def check(facts: Facts) -> Iterator[Finding]:
             evidence=_gib(disk),
             remedy="make room, or set TMPDIR to a folder on a larger disk",
         )
-    sizes = {"memory available": available, "/dev/shm": shared, "disk free": disk}  # noqa: S108 (as above)
+    total = machine.total_memory_bytes
+    memory = "memory available" if total is None else f"of {_gib(total)} memory available"
+    sizes = {memory: available, "/dev/shm": shared, "disk free": disk}  # noqa: S108 (as above)
     words = [f"{_gib(size)} {name}" for name, size in sizes.items() if size is not None]
     yield Finding(severity="ok", finding=", ".join(words))
 

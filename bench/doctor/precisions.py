@@ -43,7 +43,7 @@ def _of_cpu(facts: Facts) -> Finding:
             finding="cpu: fp32; bf16 is emulated, so amp_bf16 gains nothing here",
             evidence=f"torch's kernels: {kernels}; oneDNN has none for bf16 on this processor",
         )
-    how = f"in hardware ({units})" if units else "through oneDNN, without units of its own, so hardly faster"
+    how = f"in hardware by {units}" if units else "through oneDNN, without units of its own, so hardly faster"
     return Finding(severity="ok", finding=f"cpu: fp32, bf16 {how}", evidence=f"torch's kernels: {kernels}")
 
 

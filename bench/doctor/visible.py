@@ -11,6 +11,11 @@ HIDING = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES
 NOTHING = re.compile(r"\s*|-1|none|void|NoDevFiles", re.IGNORECASE)
 """Values of them that leave no device."""
 
+GPUS_ALL = "`--gpus all`, and NVIDIA's container toolkit on the host"
+KUBERNETES = "a limit of nvidia.com/gpu, and NVIDIA's device plugin on the node"
+CONTAINERS = {"kubernetes": KUBERNETES, "kubepods": KUBERNETES, "lxc": "`lxc config device add NAME gpu gpu`"}
+"""What gives a container a card, where it is not the option that docker and podman share."""
+
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Find why torch sees no device, or fewer than there are; on a machine without one, say that."""
@@ -51,10 +56,8 @@ def _where_it_may_be(machine: Machine) -> str:
     if machine.is_wsl:
         return "if Windows has a card: install NVIDIA's driver in Windows (none in WSL), and run `wsl --update`"
     if machine.container:
-        return (
-            f"if the host has a card: start the container ({machine.container}) with it (docker and podman: "
-            "`--gpus all`, with NVIDIA's container toolkit on the host; Kubernetes: a limit of nvidia.com/gpu)"
-        )
+        how = CONTAINERS.get(machine.container, GPUS_ALL)
+        return f"if the host has a card: start this container ({machine.container}) with {how}"
     if machine.is_virtual:
         return "if the host has a card: pass it through to this virtual machine, or rent a type of machine with a GPU"
     return ""

@@ -68,7 +68,6 @@ def driver(**fields: Any) -> Driver:
 
 def machine(**fields: Any) -> Machine:
     usual: dict[str, Any] = {
-        "kernel": "6.8.0",
         "pci_cards": 1,
         "kernel_module": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.82.07",
         "device_files": ("nvidia0",),
@@ -81,7 +80,6 @@ def machine(**fields: Any) -> Machine:
         "shared_memory_bytes": 32 * GIB,
         "free_disk_bytes": 100 * GIB,
         "has_cxx": True,
-        "has_driver_library": True,
     }
     return Machine(**{**usual, **fields})
 

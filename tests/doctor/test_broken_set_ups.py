@@ -253,6 +253,13 @@ SET_UPS: dict[str, SetUp] = {
         finding="no GPU is visible",
         remedy="--gpus all",
     ),
+    "a pod without the GPU": SetUp(
+        facts=records.cpu_facts(machine=records.cpu_machine(container="kubernetes")),
+        check="visible",
+        severity="note",
+        finding="no GPU is visible",
+        remedy="a limit of nvidia.com/gpu",
+    ),
     "WSL without a driver in Windows": SetUp(
         facts=records.cpu_facts(machine=records.cpu_machine(is_wsl=True), torch=records.torch(devices=())),
         check="visible",
@@ -418,6 +425,13 @@ SET_UPS: dict[str, SetUp] = {
         severity="warning",
         finding="clocks are held back",
         remedy="cooling",
+    ),
+    "a card at its power limit": SetUp(
+        facts=_card(slowdowns=("its power limit",)),
+        check="health",
+        severity="note",
+        finding="clocks are held back",
+        remedy="see who uses it",
     ),
     "a power limit that somebody set": SetUp(
         facts=_card(power_limit_watts=350.0),
@@ -619,8 +633,8 @@ def test_what_works_is_one_line_a_device() -> None:
 @pytest.mark.parametrize(
     ("flags", "has_kernels", "severity", "text"),
     [
-        (("amx_bf16",), True, "ok", "cpu: fp32, bf16 in hardware (AMX)"),
-        (("avx512_bf16",), True, "ok", "cpu: fp32, bf16 in hardware (AVX-512)"),
+        (("amx_bf16",), True, "ok", "cpu: fp32, bf16 in hardware by AMX"),
+        (("avx512_bf16",), True, "ok", "cpu: fp32, bf16 in hardware by AVX-512"),
         (("avx2",), True, "ok", "cpu: fp32, bf16 through oneDNN, without units of its own, so hardly faster"),
         (("avx2",), False, "note", "cpu: fp32; bf16 is emulated, so amp_bf16 gains nothing here"),
     ],

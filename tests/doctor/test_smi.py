@@ -5,7 +5,6 @@ import pytest
 from bench.doctor._seen import Card
 from bench.doctor._smi import driver_from
 
-MIB = 2**20
 CARD = """
 <gpu id="00000000:01:00.0">
   <product_name>NVIDIA A100-SXM4-80GB</product_name>
@@ -58,8 +57,6 @@ def test_the_driver_and_its_card_are_read() -> None:
         Card(
             name="NVIDIA A100-SXM4-80GB",
             architecture="Ampere",
-            total_memory_bytes=81920 * MIB,
-            used_memory_bytes=448 * MIB,
             persistence="Enabled",
             mig="Enabled",
             mig_devices=2,
