@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 from rich.text import Text
@@ -55,16 +54,16 @@ def run(output: str, *, quiet: bool) -> int:
 
 
 def look(say: Callable[[str], None]) -> Facts:
-    """Return all facts: files and programs are looked at while the process that starts workers gets ready."""
+    """Return all facts: first what can be seen without a worker, which the driver would count as somebody's program."""
     environment = dict(os.environ)
-    say("looking at the driver, and starting the process that starts workers")
-    with ThreadPoolExecutor(1) as thread:
-        collected = thread.submit(collect, environment)
-        try:
-            with Pool(1, usual_start_method(), environment) as pool:
-                return _ask_workers(pool, say, collected.result())
-        except NothingToMeasureError as error:
-            return dataclasses.replace(collected.result(), torch_failure=str(error))
+    say("looking at the driver and the machine")
+    facts = collect(environment)
+    say("starting the process that starts workers")
+    try:
+        with Pool(1, usual_start_method(), environment) as pool:
+            return _ask_workers(pool, say, facts)
+    except NothingToMeasureError as error:
+        return dataclasses.replace(facts, torch_failure=str(error))
 
 
 def _ask_workers(pool: Pool, say: Callable[[str], None], facts: Facts) -> Facts:

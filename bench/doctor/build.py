@@ -37,19 +37,31 @@ def _kind(torch: Torch) -> str:
     return next((name for name, is_built in named if is_built), "CPU")
 
 
+def driver_needed(facts: Facts) -> str | None:
+    """Return which driver torch's CUDA needs at least, where the one that is there is older and keeps torch from it."""
+    torch, driver = facts.torch, facts.driver
+    if torch is None or not torch.cuda or driver.outcome != "ok" or torch.devices:
+        return None  # a driver that is too old may still work, with NVIDIA's package for forward compatibility
+    if facts.machine.is_wsl:  # its driver has the numbers of Windows, which are others
+        known, wanted = version_of(driver.cuda_version), version_of(torch.cuda)
+        return f"one for Windows that knows CUDA {wanted[0]}" if known and known[0] < wanted[0] else None
+    needed = min_driver(torch.cuda)
+    is_older = bool(driver.version and needed) and version_of(driver.version) < version_of(needed or "")
+    return needed if is_older else None
+
+
 def _cuda_build(facts: Facts, torch: Torch) -> Finding:
-    driver, needed = facts.driver.version, min_driver(torch.cuda)
-    # WSL's driver has the numbers of Windows, for which NVIDIA gives other bounds.
-    known = bool(driver and needed) and not facts.machine.is_wsl
-    if not (known and needed and version_of(driver) < version_of(needed)):
+    driver, needed = facts.driver, driver_needed(facts)
+    if needed is None:
         return Finding(severity="ok", finding=f"torch {torch.version} is a CUDA {torch.cuda} build")
-    line = install_line(driver, capabilities_of([card.architecture for card in facts.driver.cards]))
+    line = install_line(driver.version, capabilities_of([card.architecture for card in driver.cards]))
     other = f", or a torch for this one: {line}" if line else ""
     return Finding(
         severity="error",
-        finding=f"the driver {driver} is too old for CUDA {torch.cuda}, which torch {torch.version} is built with",
-        evidence=torch.error or f"CUDA {version_of(torch.cuda)[0]}.x needs {needed} or newer",
-        remedy=f"{NEWER_DRIVER}: {needed} at least{other}",
+        finding=f"the driver {driver.version} is too old for CUDA {torch.cuda}, which torch {torch.version} is built "
+        "with",
+        evidence=torch.error or f"it knows CUDA up to {driver.cuda_version}",
+        remedy=f"{NEWER_DRIVER}: at least {needed}{other}",
     )
 
 

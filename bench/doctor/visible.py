@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 
 from bench.doctor._finding import Finding
-from bench.doctor._releases import min_driver, version_of
 from bench.doctor._seen import Card, Facts, Machine
+from bench.doctor.build import driver_needed
 
-HIDING = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+OF_CONTAINER = "NVIDIA_VISIBLE_DEVICES"
+"""Is read when a container starts, and by nothing in it."""
+HIDING = ("CUDA_VISIBLE_DEVICES", OF_CONTAINER, "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 NOTHING = re.compile(r"\s*|-1|none|void|NoDevFiles", re.IGNORECASE)
 """Values of them that leave no device."""
 
@@ -27,7 +29,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         yield _hidden(facts, hidden[0])
     elif not torch.devices and not facts.may_have_card:
         yield _no_gpu(facts)
-    elif not torch.devices and torch.cuda and facts.has_driver and not _is_driver_too_old(facts):
+    elif not torch.devices and torch.cuda and facts.has_driver and driver_needed(facts) is None:
         yield _unusable(facts, torch.error)
     elif torch.devices and facts.has_driver and len(facts.cuda_devices) < len(facts.driver.cards):
         yield _fewer(facts)
@@ -38,7 +40,9 @@ def _hidden(facts: Facts, name: str) -> Finding:
         severity="error" if facts.has_card else "warning",
         finding=f"{name} hides every device",
         evidence=f"{name}={facts.variables[name]!r}",
-        remedy=f"run `unset {name}`, or set it to the devices that you want, such as {name}=0",
+        remedy=f"start the container with {name}=all"
+        if name == OF_CONTAINER
+        else f"run `unset {name}`, or set it to the devices that you want, such as {name}=0",
     )
 
 
@@ -61,11 +65,6 @@ def _where_it_may_be(machine: Machine) -> str:
     if machine.is_virtual:
         return "if the host has a card: pass it through to this virtual machine, or rent a type of machine with a GPU"
     return ""
-
-
-def _is_driver_too_old(facts: Facts) -> bool:
-    needed = min_driver(facts.torch.cuda) if facts.torch else None
-    return bool(needed) and version_of(facts.driver.version) < version_of(needed or "")
 
 
 def _unusable(facts: Facts, error: str) -> Finding:

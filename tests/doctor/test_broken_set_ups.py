@@ -188,7 +188,7 @@ SET_UPS: dict[str, SetUp] = {
         ),
         check="build",
         finding="470.256.02 is too old for CUDA 13.0",
-        remedy="580.65.06 at least",
+        remedy="at least 580.65.06",
     ),
     "a driver of CUDA 12 and a torch of CUDA 13": SetUp(
         facts=_unusable("", driver=records.driver(version="550.127.05", cuda_version="12.4")),
@@ -196,6 +196,17 @@ SET_UPS: dict[str, SetUp] = {
         finding="too old for CUDA 13.0",
         remedy=f"or a torch for this one: python -m pip uninstall -y torch && python -m pip install torch "
         f"--index-url {INDEX}/cu126",
+    ),
+    # https://github.com/pytorch/pytorch/issues/84550 (the driver is Windows', with its numbers)
+    "a driver of Windows too old for torch's CUDA": SetUp(
+        facts=_unusable(
+            "The NVIDIA driver on your system is too old (found version 11060).",
+            machine=records.cpu_machine(is_wsl=True),
+            driver=records.driver(version="516.94", cuda_version="11.6"),
+        ),
+        check="build",
+        finding="516.94 is too old for CUDA 13.0",
+        remedy="one for Windows that knows CUDA 13",
     ),
     "a build for AMD and a card of NVIDIA": SetUp(
         facts=records.facts(
@@ -244,7 +255,7 @@ SET_UPS: dict[str, SetUp] = {
         facts=_unusable("", variables={"NVIDIA_VISIBLE_DEVICES": "void"}),
         check="visible",
         finding="NVIDIA_VISIBLE_DEVICES hides",
-        remedy="unset NVIDIA_VISIBLE_DEVICES",
+        remedy="start the container with NVIDIA_VISIBLE_DEVICES=all",
     ),
     "a container without the GPU": SetUp(
         facts=records.cpu_facts(machine=records.cpu_machine(container="docker"), torch=records.torch(devices=())),
@@ -587,6 +598,12 @@ def test_a_tool_that_fails_where_there_is_no_card_is_no_error() -> None:
     findings = judge(records.cpu_facts(driver=driver))
     assert [found.name for found in findings if found.severity == "warning"] == ["driver"]
     assert is_ready(findings)
+
+
+def test_an_old_driver_with_which_torch_works_all_the_same_is_no_error() -> None:
+    """NVIDIA's package cuda-compat lets a newer CUDA run on it."""
+    findings = judge(records.facts(driver=records.driver(version="535.183.01", cuda_version="13.0")))
+    assert [found for found in findings if found.severity == "error"] == []
 
 
 def test_fewer_devices_than_cards_are_explained_by_the_variable_that_leaves_them_out() -> None:
