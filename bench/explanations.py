@@ -79,7 +79,7 @@ EXPLANATIONS = (
     ),
     Explanation(
         name="device_side_assert",
-        pattern=r"device-side assert|Assertion .*(t >= 0|index).* failed",
+        pattern=r"device-side assert triggered|Assertion .*(t >= 0|index).* failed",
         meaning="a kernel found an impossible value, nearly always an index out of range; the process must be "
         "restarted",
         cause="a label that is negative or not below the number of classes, or a token not below the vocabulary's size",
@@ -245,7 +245,7 @@ EXPLANATIONS = (
     ),
     Explanation(
         name="torchvision_mismatch",
-        pattern=r"operator torchvision::nms does not exist|torchvision.*different CUDA|"
+        pattern=r"operator torchvision::nms does not exist|load custom C\+\+ ops|torchvision.*different CUDA|"
         r"undefined symbol: \w*(c10|torch|at)",
         meaning="a package was compiled for another torch than the one that is installed",
         cause="torch was replaced, and torchvision, torchaudio or an extension was not",

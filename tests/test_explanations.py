@@ -27,7 +27,10 @@ TEXTS = {
     "RuntimeError: CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously "
     "reported": "device_side_assert",
     "Loss.cu:245: block: [0,0,0], thread: [3,0,0] Assertion `t >= 0 && t < n_classes` failed.": "device_side_assert",
-    "RuntimeError: CUDA error: an illegal memory access was encountered": "illegal_memory_access",
+    # The end of every CUDA error names assertions, https://github.com/WangYueFt/dcp/issues/30 shows it.
+    "RuntimeError: CUDA error: an illegal memory access was encountered\nFor debugging consider passing "
+    "CUDA_LAUNCH_BLOCKING=1.\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side "
+    "assertions.": "illegal_memory_access",
     "RuntimeError: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(...)`": "illegal_memory_access",
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity "
     "of 79.11 GiB of "
