@@ -8,6 +8,8 @@ from bench.errors import UsageError
 
 FORMATS = ("table", "json", "markdown")
 STDIN = "-"
+EXIT_UNKNOWN = 3
+"""As where nothing can be measured: there is no answer, and nobody made a mistake."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def _explain(text: str) -> int:
     if found is None:
         print("This text is not known here. Search for its last line at https://discuss.pytorch.org, and give there")
         print("what `python run_bench.py doctor --format markdown` prints.")
-        return errors.NothingToMeasureError.exit_status
+        return EXIT_UNKNOWN
     print(*found.lines, sep="\n")
     return 0
 
