@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from bench import registry
 from bench.case import Case
+from bench.commands import _doctor
+from bench.doctor._checks import judge
 from bench.flags import raised_by
 from bench.measuring import arithmetic
 from bench.measuring.clock import ClockError, Event, EventClock, Window
@@ -358,6 +360,17 @@ def test_two_gpus_train_together(
     assert seen.final_loss < seen.first_loss
     assert len(seen.rank_window_seconds) == (2 if strategy == "ddp" else 1)
     assert max(seen.rank_window_seconds) <= seen.window_seconds
+
+
+@needs_gpu
+def test_doctor_finds_the_card_its_driver_and_its_libraries_and_nothing_red() -> None:
+    facts = _doctor.look(lambda _text: None)
+    assert [finding for finding in judge(facts) if finding.severity == "error"] == []
+    assert len(facts.cuda_devices) == NUM_GPUS
+    assert facts.torch is not None
+    assert (facts.torch.error, facts.driver.outcome) == ("", "ok")
+    assert all((facts.driver.version, facts.torch.cudnn, facts.torch.nccl, facts.torch.architectures))
+    assert {proof.device for proof in facts.proofs if proof.status == "ok"} >= {"cpu", "cuda:0"}
 
 
 @needs_two_gpus

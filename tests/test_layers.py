@@ -26,6 +26,7 @@ LAYERS = (
         "peaks",
         "utilization",
         "fingerprint",
+        "explanations",
     ),
     ("suite", "suite_file"),
     ("workloads", "strategies"),
@@ -183,6 +184,23 @@ def test_the_self_test_imports_nothing_that_reports() -> None:
     assert _offences({"selftest"}, "pandas", "matplotlib", "rich", "bench.results", "bench.reporting") == []
 
 
+def test_doctor_imports_torch_only_where_a_worker_is_asked() -> None:
+    worker = "doctor/_in_worker.py"
+    assert worker in {path.as_posix() for path in FILES}
+    offences = [entry for entry in IMPORTS if _part(entry.file) == "doctor" and entry.file != worker]
+    assert [str(entry) for entry in offences if entry.is_of("torch", "bench.doctor._in_worker")] == []
+
+
+def test_doctor_imports_nothing_that_reports() -> None:
+    assert _offences({"doctor"}, "pandas", "matplotlib", "rich", "bench.results", "bench.reporting") == []
+
+
+def test_what_doctor_judges_comes_from_records_not_from_the_machine() -> None:
+    checks = {path.as_posix() for path in FILES if path.parts[0] == "doctor" and not path.stem.startswith("_")}
+    asking = ("subprocess", "os", "pathlib", "platform", "socket", "psutil", "shutil", "bench.running")
+    assert [str(entry) for entry in IMPORTS if entry.file in checks and entry.is_of(*asking)] == []
+
+
 def test_words_and_tables_import_no_torch() -> None:
     assert _offences(WORDS_AND_TABLES, "torch") == []
 
@@ -259,6 +277,20 @@ def test_the_parent_of_a_self_test_does_not_load_torch(tmp_path: Path) -> None:
     loaded = _loaded_by(everything, tmp_path)
     assert "bench.selftest.bare_loop" in loaded
     assert {"torch", "pandas", "numpy", "scipy", "matplotlib"} & loaded == set()
+
+
+def test_the_parent_of_doctor_does_not_load_torch(tmp_path: Path) -> None:
+    everything = "import bench.commands._doctor, bench.registry as registry\n"
+    everything += "for name in registry.names('doctor'): registry.load('doctor', name)"
+    loaded = _loaded_by(everything, tmp_path)
+    assert {"bench.doctor.proof", "bench.doctor._machine"} <= loaded
+    assert {"torch", "pandas", "numpy", "scipy", "matplotlib"} & loaded == set()
+
+
+def test_an_explanation_needs_nothing_heavy(tmp_path: Path) -> None:
+    loaded = _loaded_by("from bench.cli import main\nmain(['doctor', '--explain', 'CUDA out of memory'])", tmp_path)
+    assert "bench.explanations" in loaded
+    assert {"torch", "pandas", "numpy", "scipy", "matplotlib", "pydantic", "rich", "psutil"} & loaded == set()
 
 
 def test_the_parent_of_a_run_does_not_load_torch(tmp_path: Path) -> None:

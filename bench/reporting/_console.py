@@ -97,6 +97,9 @@ def _missing(all_rows: Sequence[Row], text: MakeText) -> Table:
     for group in groups:
         line = f"{group.count}: {group.reason or 'no reason given'} ({group.names})"
         found.add_row(text(group.status, "bold red" if group.is_failure else "yellow"), text(line))
+        if group.explanation:
+            explained = f"what that means: python run_bench.py doctor --explain {group.explanation.name}"
+            found.add_row(text(""), text(explained, "dim"))
     if any(group.is_failure for group in groups):
         where = "the last lines that each rank wrote are in results.jsonl, under failure.log_tail"
         found.add_row(text(""), text(where, "dim"))

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bench.case import Case
+from bench.explanations import Explanation, explain
 from bench.reporting._labels import extras, strategy, varied_batches
 from bench.reporting._rows import Row
 from bench.result import STATUSES
@@ -27,6 +28,11 @@ class Group:
     def is_failure(self) -> bool:
         """Whether the cases were tried."""
         return self.status not in NEVER_RAN
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """What the reason of a failure means to somebody who has not met it before, where that is known."""
+        return explain(self.reason) if self.is_failure else None
 
     @property
     def count(self) -> str:

@@ -177,3 +177,15 @@ def test_a_compiled_case_says_what_it_took_and_when_it_pays(
     lines = printed(make_run([*eager, *compiled]), width=200)
     assert words(lines[0])[-5:] == ["compiled in", "pays after", "speed-up", "rounds", "flags"]
     assert words(lines[2])[-5:] == ["17.4 s", "2,900 steps", f"2.500{X} ±0.0 %", "2", "few_rounds"]
+
+
+def test_a_failure_that_doctor_can_explain_says_how_to_ask(
+    make_case: Callable[..., Case], make_run: Callable[..., Run]
+) -> None:
+    reason = "AcceleratorError: CUDA error: device-side assert triggered"
+    failed = CaseResult(case=make_case(), round=0, status="error", reason=reason)
+    lines = printed(make_run([failed]))
+    assert lines[2:4] == [
+        f"error  1 case: {reason} (mlp on cpu single fp32)",
+        "       what that means: python run_bench.py doctor --explain device_side_assert",
+    ]

@@ -50,3 +50,17 @@ def test_the_worst_failure_comes_first(make_case: Callable[..., Case], make_run:
     statuses: list[Status] = ["unsupported", "oom", "skipped", "crashed"]
     results = [CaseResult(case=make_case(workload=status), round=0, status=status, reason="why") for status in statuses]
     assert [group.status for group in groups(rows(make_run(results)))] == ["crashed", "oom", "unsupported", "skipped"]
+
+
+def test_a_failure_that_newcomers_meet_has_its_explanation_and_a_row_that_never_ran_has_none(
+    make_case: Callable[..., Case], make_run: Callable[..., Run]
+) -> None:
+    reason = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
+    statuses: list[Status] = ["oom", "skipped"]
+    results = [
+        CaseResult(case=make_case(workload=status), round=0, status=status, reason=reason) for status in statuses
+    ]
+    failed, skipped = groups(rows(make_run(results)))
+    assert failed.explanation is not None
+    assert failed.explanation.name == "cuda_out_of_memory"
+    assert skipped.explanation is None
