@@ -55,7 +55,7 @@ def _slow_to_begin(seconds):
 
 
 def slow_to_begin():
-    return _slow_to_begin(3)
+    return _slow_to_begin(2.5)
 
 
 def never_begins():
@@ -89,21 +89,16 @@ def test_the_first_round_compiles_from_nothing_and_the_others_find_what_it_left(
 
 def test_what_compiles_slowly_misses_only_its_own_deadline(compiling: Sandbox) -> None:
     workloads = "compiled.py:slow_to_begin,compiled.py:never_begins"
-    deadlines = ("--timeout", "2", "--compile-timeout", "7")
-    run = compiling.run("--workload", workloads, "--compile", "eager,default", *deadlines, "--rounds", "1", *PLAIN)
+    deadlines = ("--timeout", "2", "--compile-timeout", "5")
+    run = compiling.run("--workload", workloads, "--compile", "default", *deadlines, "--rounds", "1", *PLAIN)
     assert run.returncode == 4, run.stdout + run.stderr
     rows = {
-        (row["workload"].partition(":")[2], row["compile"]): row
+        row["workload"].partition(":")[2]: row
         for row in pd.read_csv(compiling.directory / "out" / "results.csv").to_dict("records")
     }
-    assert {key: row["status"] for key, row in rows.items()} == {
-        ("slow_to_begin", "eager"): "timeout",
-        ("slow_to_begin", "default"): "ok",
-        ("never_begins", "eager"): "timeout",
-        ("never_begins", "default"): "timeout",
-    }
-    hung, slow = rows["never_begins", "default"], rows["slow_to_begin", "default"]
-    assert hung["reason"].startswith("not compiled after 7 s and killed; raise --compile-timeout")
+    hung, slow = rows["never_begins"], rows["slow_to_begin"]
+    assert (hung["status"], slow["status"]) == ("timeout", "ok")  # its first step took longer than --timeout
+    assert hung["reason"].startswith("not compiled after 5 s and killed; raise --compile-timeout")
     assert pd.isna(slow["compile_seconds"])
-    assert slow["first_step_seconds"] > 2.9
+    assert slow["first_step_seconds"] > 2.4
     assert "compiled nothing" in slow["notes"]
