@@ -24,6 +24,8 @@ CLOCK_RATIO = 0.02
 PEAK_RATIO = 2.25
 """How far a rate may be above the data sheet's: Winograd's convolutions save as much of what is counted, a causal
 attention half, and cards boost above the sheet's clock."""
+DOUBTFUL = frozenset({"contended", "throttled", "foreign_process", "implausible", "unsteady", "diverged"})
+"""Flags under which a time says nothing of what was to be timed: no headline, no verdict."""
 _NO_PLAN = Plan(cases=(), sampling=SamplingPlan(min_rounds=0), environment=Environment())
 
 Raised = Callable[[Sequence[CaseResult], Plan], bool]

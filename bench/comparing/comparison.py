@@ -7,12 +7,11 @@ from collections.abc import Set as AbstractSet
 
 from bench.comparing.sides import EXACT, MEMORY, WORK, Figures, Side
 from bench.fingerprint import Difference, differences
+from bench.flags import DOUBTFUL
 from bench.statistics import MARGIN_RATIO, Interval, Verdict, geometric_mean, unpaired_ratio, verdict_of
 
 USUALLY_FAILS = ("memory", "counters")
 """Of runs apart in time the clock is advice: on shared machines a third and more of such alarms are false."""
-DOUBTS = {"contended", "throttled", "foreign_process", "implausible", "unsteady"}
-"""Flags under which a time says nothing about the code."""
 FAILED = {"oom", "timeout", "error", "crashed"}
 STACK_KEYS = ("torch", "cuda", "cudnn", "nccl")
 """Hard keys on which counts depend besides the code."""
@@ -158,7 +157,7 @@ def _row(
 
 def _judged(row: Row, rounds: int, margin_ratio: float) -> Row:
     assert row.ratio is not None
-    if doubts := [flag for flag in row.flags if flag in DOUBTS]:
+    if doubts := [flag for flag in row.flags if flag in DOUBTFUL]:
         return dataclasses.replace(row, verdict="inconclusive", why=f"flagged {', '.join(doubts)}")
     verdict = verdict_of(row.ratio, margin_ratio)
     if verdict != "inconclusive":

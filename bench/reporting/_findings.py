@@ -4,14 +4,15 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from bench.case import Case
+from bench.flags import DOUBTFUL
 from bench.reporting._labels import cut_middle, difference
 from bench.reporting._numbers import TIMES, digits
 from bench.reporting._rows import Row
 from bench.result import PHASES, DeviceInfo
 from bench.statistics import MARGIN_RATIO, Interval
 
-DOUBTS = {"implausible", "few_rounds"}
-"""Flags of a row that must not make a headline."""
+DOUBTS = DOUBTFUL | {"few_rounds"}
+"""Flags of a row that must not make a headline, neither as the one nor as the other."""
 _NAME_LENGTH = 40
 
 
@@ -20,7 +21,12 @@ def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
     measured = [row for row in rows if row.is_measured]
     trusted = [row for row in measured if DOUBTS.isdisjoint(row.flags)]
     ratios = [(row, ratio) for row in trusted if (ratio := row.interval("speedup"))]
-    sure = [(row, ratio) for row, ratio in ratios if ratio.excludes(1.0, MARGIN_RATIO)]
+    references = {row.case.id for row in trusted}
+    sure = [
+        (row, ratio)
+        for row, ratio in ratios
+        if row.columns["reference_case_id"] in references and ratio.excludes(1.0, MARGIN_RATIO)
+    ]
     if not sure:
         return _neutral("Throughput", measured)
     row, ratio = max(sure, key=lambda pair: pair[1].value)

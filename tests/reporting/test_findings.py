@@ -125,3 +125,18 @@ def test_no_phase_is_the_title_where_cases_disagree(
 def test_many_workloads_are_counted_instead_of_listed(make_case: MakeCase, title: Callable[..., str]) -> None:
     measured = [(make_case(workload=f"w{number}"), [0.1]) for number in range(5)]
     assert title(*measured) == "Throughput of 5 workloads (5 cases)"
+
+
+@pytest.mark.parametrize("flagged", [0, 1])
+@pytest.mark.parametrize("flag", ["contended", "unsteady", "diverged"])
+def test_a_row_in_doubt_is_on_neither_side_of_a_title(
+    make_case: MakeCase,
+    make_rounds: Callable[..., list[CaseResult]],
+    make_run: Callable[..., Run],
+    flag: str,
+    flagged: int,
+) -> None:
+    sides = [make_rounds(make_case(), FP32), make_rounds(make_case(precision="amp_bf16"), [0.002, 0.002, 0.002])]
+    sides[flagged] = [dataclasses.replace(result, flags=(flag,)) for result in sides[flagged]]
+    run = make_run([*sides[0], *sides[1]], sampling=SamplingPlan(min_rounds=3))
+    assert _findings.throughput(rows(run)) == "Throughput of mlp (2 cases)"
