@@ -24,7 +24,10 @@ CLOCK_RATIO = 0.02
 PEAK_RATIO = 2.25
 """How far a rate may be above the data sheet's: Winograd's convolutions save as much of what is counted, a causal
 attention half, and cards boost above the sheet's clock."""
-DOUBTFUL = frozenset({"contended", "throttled", "foreign_process", "implausible", "unsteady", "diverged"})
+DOUBTFUL = frozenset(
+    {"contended", "throttled", "foreign_process", "implausible", "unsteady", "diverged", "few_rounds"}
+    | {"skipped_steps", "recompiled", "allocator_retry"}
+)
 """Flags under which a time says nothing of what was to be timed: no headline, no verdict."""
 _NO_PLAN = Plan(cases=(), sampling=SamplingPlan(min_rounds=0), environment=Environment())
 

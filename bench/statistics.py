@@ -104,7 +104,7 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], c
     tops, bottoms = _logs(numerators), _logs(denominators)
     distance = math.fsum(tops) / len(tops) - math.fsum(bottoms) / len(bottoms)
     if min(len(tops), len(bottoms)) == 1:
-        return Interval(value=math.exp(distance))
+        return Interval(value=_exp(distance))
     errors = [statistics.variance(logs) / len(logs) for logs in (tops, bottoms)]
     error = math.sqrt(sum(errors))
     if error == 0:

@@ -29,6 +29,11 @@ def run(options: argparse.Namespace) -> int:
     if not found.is_comparable:
         print("nothing can be compared: no case ran on both sides, or nothing of it may be told", file=sys.stderr)
         return EXIT_NOTHING
+    for row in found.rows:
+        if row.gap:
+            print(f"warning: {row.label}: {row.gap}", file=sys.stderr)
+    if fail_on & {"memory", "counters", "any"} and not any(row.compared for row in found.rows):
+        print("warning: no counter and no memory could be compared, so nothing of them can fail", file=sys.stderr)
     if any(row.verdict == "inconclusive" for row in found.rows):
         print("warning: some times are inconclusive; see the remarks", file=sys.stderr)
     annotate(failing)

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         type=_options.words,
         metavar="WHAT",
-        help=f"exit with 1 for any of {', '.join(FAIL_ON)} (memory,counters: exact; times of two sittings are advice)",
+        help=f"exit with 1 for {', '.join(FAIL_ON)} (memory,counters); a case that broke always fails",
     )
     parser.add_argument(
         "--format", default="table", metavar="NAME", help=", ".join(registry.names("comparing/formats"))

@@ -15,8 +15,6 @@ USUALLY_FAILS = ("memory", "counters")
 FAILED = {"oom", "timeout", "error", "crashed"}
 STACK_KEYS = ("torch", "cuda", "cudnn", "nccl")
 """Hard keys on which counts depend besides the code."""
-MEMORY_TOLERANCE_BYTES = 4096
-"""Under DDP gloo's threads free some bytes before the peak or after it: 72 of them, in one of four runs."""
 OF_ONE_MACHINE = {MEMORY, "allocated_bytes", "accessed_bytes"}
 """Libraries take scratch memory by the number of cores and what these can do."""
 
@@ -55,8 +53,12 @@ class Row:
     """Why there is no verdict, or why it is inconclusive."""
     base_seconds: float | None = None
     current_seconds: float | None = None
+    compared: tuple[str, ...] = ()
+    """The exact figures that were held against each other: those that the two machines must agree on."""
     changes: tuple[Change, ...] = ()
-    """Only of what the two machines must agree on."""
+    """Those of them that differ."""
+    gap: str = ""
+    """What should have been compared and was not: the gate says nothing of it."""
     flags: tuple[str, ...] = ()
     failure: str = ""
     """How the case ended now, where it was ok before."""
@@ -73,12 +75,15 @@ class Comparison:
     """Worst first."""
     new: tuple[str, ...]
     vanished: tuple[str, ...]
+    fixed: tuple[str, ...]
+    """Failed in the base, and are ok now."""
+    still_failing: tuple[str, ...]
     differences: tuple[Difference, ...]
 
     @property
     def is_comparable(self) -> bool:
         """Whether anything could be held against anything."""
-        return any(row.ratio or row.changes or row.failure or not row.why for row in self.rows)
+        return any(row.ratio or row.compared or row.failure for row in self.rows)
 
 
 def compare(base: Side, current: Side, margin_ratio: float = MARGIN_RATIO) -> Comparison:
@@ -98,6 +103,8 @@ def compare(base: Side, current: Side, margin_ratio: float = MARGIN_RATIO) -> Co
         rows=tuple(sorted(rows, key=_badness, reverse=True)),
         new=_only_in(current, base),
         vanished=_only_in(base, current),
+        fixed=_failed_before(base, current, now="ok"),
+        still_failing=_failed_before(base, current, now="failed"),
         differences=tuple(found),
     )
 
@@ -113,6 +120,8 @@ def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Ro
             found.append((row, f"slower by {row.ratio.value - 1:.1%}"))
         if row.verdict == "inconclusive" and fail_on & {"inconclusive", "any"}:
             found.append((row, f"inconclusive: {row.why}"))
+        if row.gap and "any" in fail_on:
+            found.append((row, row.gap))
         found += [
             (row, f"{change.name} grew from {change.before:,} to {change.now:,}")
             for change in row.changes
@@ -137,21 +146,25 @@ def _row(
     if current.status in FAILED:
         return dataclasses.replace(row, failure=f"{current.status}: {current.reason}".rstrip(": "))
     if not _has_run(current):
-        return dataclasses.replace(row, why=f"{current.status} now: {current.reason}".rstrip(": "))
-    if work := [name for name in WORK if base.exact.get(name) != current.exact.get(name)]:
-        changed = f"{work[0]} was {base.exact.get(work[0])} and is now {current.exact.get(work[0])}"
-        return dataclasses.replace(row, why=f"another case under the same name: {changed}")
+        return dataclasses.replace(row, gap=f"ran before, {current.status} now: {current.reason}".rstrip(": "))
+    known = [name for name in WORK if name in base.exact and name in current.exact]
+    if work := [name for name in known if base.exact[name] != current.exact[name]]:
+        changed = f"{work[0]} was {base.exact[work[0]]:,} and is now {current.exact[work[0]]:,}"
+        return dataclasses.replace(row, gap=f"another case under the same name: {changed}")
     names = [name for name in EXACT if same_machine or (same_stack and name not in OF_ONE_MACHINE)]
-    row = dataclasses.replace(row, changes=_changes(base, current, names))
+    row = _with_exact(row, base, current, [name for name in names if name in base.exact])
     if same_machine:
         ratio = unpaired_ratio(current.step_seconds, base.step_seconds)
         before, now = geometric_mean(base.step_seconds), geometric_mean(current.step_seconds)
         row = dataclasses.replace(row, ratio=ratio, base_seconds=before, current_seconds=now)
-    elif base.speedups and current.speedups:
+    elif base.speedups and current.speedups and base.reference == current.reference:
         # A speed-up is a time turned over, so the slowdown against the own reference is base over current.
         row = dataclasses.replace(row, ratio=unpaired_ratio(base.speedups, current.speedups), is_relative=True)
+        row = dataclasses.replace(
+            row, flags=tuple(dict.fromkeys((*row.flags, *base.reference_flags, *current.reference_flags)))
+        )
     else:
-        return dataclasses.replace(row, why="the machines differ, and the case is its run's reference")
+        return dataclasses.replace(row, why="the machines differ, and there is no reference that ran on both")
     return _judged(row, min(len(base.step_seconds), len(current.step_seconds)), margin_ratio)
 
 
@@ -167,13 +180,18 @@ def _judged(row: Row, rounds: int, margin_ratio: float) -> Row:
     return dataclasses.replace(row, verdict=verdict, why="one worker a side" if row.ratio.low is None else why)
 
 
-def _changes(base: Figures, current: Figures, names: Sequence[str]) -> tuple[Change, ...]:
-    shared = (name for name in names if name in base.exact and name in current.exact)
-    return tuple(
+def _with_exact(row: Row, base: Figures, current: Figures, names: Sequence[str]) -> Row:
+    """Return *row* with what the exact figures called *names*, all known of *base*, say."""
+    compared = tuple(name for name in names if name in current.exact)
+    tolerances = {MEMORY: base.memory_tolerance_bytes}
+    changes = tuple(
         Change(name=name, before=base.exact[name], now=current.exact[name])
-        for name in shared
-        if abs(current.exact[name] - base.exact[name]) > (MEMORY_TOLERANCE_BYTES if name == MEMORY else 0)
+        for name in compared
+        if abs(current.exact[name] - base.exact[name]) > tolerances.get(name, 0)
     )
+    lost = [name for name in names if name not in compared]
+    gap = f"not known now, and so not compared: {', '.join(lost)}" if lost else ""
+    return dataclasses.replace(row, compared=compared, changes=changes, gap=gap)
 
 
 def _has_run(figures: Figures) -> bool:
@@ -181,15 +199,27 @@ def _has_run(figures: Figures) -> bool:
 
 
 def _only_in(side: Side, other: Side) -> tuple[str, ...]:
-    """Return the cases that ran on *side* alone and are not even planned on the *other*."""
+    """Return the cases that ran on *side* and are not even planned on the *other*."""
     return tuple(found.label for key, found in side.cases.items() if key not in other.cases and _has_run(found))
 
 
-def _badness(row: Row) -> tuple[bool, bool, bool, float]:
-    """Return what rows are sorted by: broken, then with a change for the worse, then slower, then by ratio."""
+def _failed_before(base: Side, current: Side, *, now: str) -> tuple[str, ...]:
+    """Return the cases that failed in *base* and are *now* ok, or failed again."""
+    failed = [key for key, found in base.cases.items() if found.status in FAILED and key in current.cases]
+    endings = {key: "ok" if _has_run(current.cases[key]) else current.cases[key].status for key in failed}
+    return tuple(
+        current.cases[key].label
+        for key, ending in endings.items()
+        if ending == now or (now == "failed" and ending in FAILED)
+    )
+
+
+def _badness(row: Row) -> tuple[bool, bool, bool, bool, float]:
+    """Return what rows are sorted by: broken, with a change for the worse, slower, with a gap, then by ratio."""
     return (
         bool(row.failure),
         any(change.is_worse for change in row.changes),
         row.verdict == "slower",
+        bool(row.gap),
         row.ratio.value if row.ratio else 0.0,
     )

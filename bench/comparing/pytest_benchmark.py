@@ -9,14 +9,17 @@ from bench.errors import JournalError
 from bench.result import Environment
 
 CPU_KEYS = ("brand_raw", "arch", "count")
+ROUND_KEY, ROUND_IS_WORKER = "stepbench_round", "worker"
+"""In a benchmark's `extra_info`: each of its rounds is a fresh process."""
+SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
 
 
 def read_benchmarks(path: Path) -> tuple[Environment, Mapping[str, Sequence[float]]]:
     """
     Return the machine, and for each benchmark by its full name the seconds of its rounds.
 
-    A file without its rounds (`--benchmark-json` has them, unless a plug-in dropped them) is of one figure a benchmark,
-    the median, so that no interval can be told.
+    The rounds of a benchmark are calls in one process, which say nothing of how processes differ; so it is one figure,
+    their median, and no interval can be told. Of our own benchmarks, where each round is a process, all are.
 
     Raises:
         JournalError: If *path* is no such file; names file and line.
@@ -29,21 +32,37 @@ def read_benchmarks(path: Path) -> tuple[Environment, Mapping[str, Sequence[floa
         raise JournalError(f"{path}:1: not JSON (not UTF-8 text)") from None
     except json.JSONDecodeError as error:
         raise JournalError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
+    except RecursionError:
+        raise JournalError(f"{path}:1: not a file of pytest-benchmark (nested too deeply)") from None
     try:
-        seconds = {str(one["fullname"]): _rounds(one["stats"]) for one in content["benchmarks"]}
+        seconds = {str(one["fullname"]): _workers(one) for one in content["benchmarks"]}
         return _environment(content["machine_info"]), seconds
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise JournalError(f"{path}:1: not a file of pytest-benchmark ({error})") from None
 
 
-def _rounds(stats: Mapping[str, Any]) -> list[float]:
-    return [float(value) for value in stats.get("data") or [stats["median"]]]
+def is_time(seconds: float) -> bool:
+    """Whether anything could take that long."""
+    return SHORTEST_SECONDS < seconds < LONGEST_SECONDS
+
+
+def _workers(benchmark: Mapping[str, Any]) -> list[float]:
+    stats = benchmark["stats"]
+    has_workers = (benchmark.get("extra_info") or {}).get(ROUND_KEY) == ROUND_IS_WORKER and stats.get("data")
+    seconds = [float(value) for value in (stats["data"] if has_workers else [stats["median"]])]
+    if wrong := [value for value in seconds if not is_time(value)]:
+        raise ValueError(f"{wrong[0]} s is no time, in {benchmark['fullname']}")
+    return seconds
 
 
 def _environment(machine: Mapping[str, Any]) -> Environment:
     cpu = machine.get("cpu") or {}
-    hard = {f"cpu_{key}": str(cpu[key]) for key in CPU_KEYS if key in cpu}
+    minor = ".".join(str(machine.get("python_version", "")).split(".")[:2])
     return Environment(
-        hard={**hard, "python": str(machine.get("python_version", "")), "machine": str(machine.get("machine", ""))},
+        hard={
+            **{f"cpu_{key}": str(cpu[key]) for key in CPU_KEYS if key in cpu},
+            "python": minor,
+            "machine": str(machine.get("machine", "")),
+        },
         soft={"hostname": str(machine.get("node", "")), "kernel": str(machine.get("release", ""))},
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bench import flags
 from bench.case import Case
-from bench.comparing.pytest_benchmark import read_benchmarks
+from bench.comparing.pytest_benchmark import is_time, read_benchmarks
+from bench.errors import JournalError
 from bench.metrics import METRICS, step_seconds
 from bench.reference import comparable_groups, reference_of
 from bench.result import STATUSES, CaseResult, Environment, Measurement, Plan
@@ -20,6 +21,8 @@ EXACT = (
 """Metrics that are the same on every run of one revision on one stack."""
 MEMORY = "peak_allocated_bytes"
 """The one of them that is no counter."""
+LATE_FREES_BYTES = 4096
+"""Between ranks on a CPU gloo's threads free some bytes before the peak or after it: 72 of them in one of four runs."""
 WORK = ("parameters", "step_flops")
 """Where one of these differs, the case is another one under the same name."""
 
@@ -31,13 +34,18 @@ class Figures:
     label: str
     """What a person calls it."""
     status: str = "ok"
+    """As in a run, or `unmeasured`: planned, and not reached before the run ended."""
     reason: str = ""
     step_seconds: Sequence[float] = ()
     """One a worker."""
+    reference: str = ""
+    """Id of the run's own reference, where that is another case."""
+    reference_flags: tuple[str, ...] = ()
     speedups: Sequence[float] = ()
-    """Over the run's own reference, one a round that both have; empty for the reference itself."""
+    """Over the reference, one a round that both have."""
     exact: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """`EXACT` and `WORK`, as far as they are known."""
+    memory_tolerance_bytes: int = 0
     flags: tuple[str, ...] = ()
 
 
@@ -63,21 +71,41 @@ def load(path: Path) -> Side:
         cases = {name: Figures(label=name, step_seconds=values) for name, values in seconds.items()}
         return Side(name=str(path), environment=environment, cases=cases)
     content = journal.read(path)
+    for number, result in enumerate(content.results, start=1):
+        if complaint := _complaint_about(result):
+            raise JournalError(f"{path}: result {number} ({result.case.slug}, round {result.round}): {complaint}")
     return Side(name=str(path), environment=content.plan.environment, cases=figures_of(content.plan, content.results))
 
 
 def figures_of(plan: Plan, results: Sequence[CaseResult]) -> Mapping[str, Figures]:
-    """Return the figures of every case of *plan* that has a result."""
+    """Return the figures of every case of *plan*."""
     by_case: dict[str, list[CaseResult]] = defaultdict(list)
     for result in results:
         by_case[result.case.id].append(result)
     steps = {case_id: _steps(found) for case_id, found in by_case.items()}
     references = _references(plan.cases, steps)
-    return {
-        case.id: _figures(case, by_case[case.id], plan, steps.get(references.get(case.id, ""), {}))
-        for case in plan.cases
-        if case.id in by_case
-    }
+    found = {}
+    for case in plan.cases:
+        reference = references.get(case.id, "")
+        if case.id not in by_case:
+            found[case.id] = Figures(label=case.slug, status="unmeasured", reason="not reached before the run ended")
+            continue
+        own = _figures(case, by_case[case.id], plan, steps.get(reference, {}))
+        doubts = flags.raised(by_case[reference], plan) if reference else ()
+        found[case.id] = dataclasses.replace(own, reference=reference, reference_flags=doubts)
+    return found
+
+
+def _complaint_about(result: CaseResult) -> str | None:
+    """Return why *result* cannot be used, which our own program never writes."""
+    if result.status not in STATUSES:
+        return f"status '{result.status}' is not known"
+    found = result.measurement
+    try:
+        usable = found is None or (is_time(step_seconds(found)) and bool(found.samples_seconds["step"]))
+    except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError):
+        usable = False
+    return None if usable else "its times are no times"
 
 
 def _references(cases: Sequence[Case], steps: Mapping[str, Mapping[int, float]]) -> Mapping[str, str]:
@@ -98,6 +126,7 @@ def _figures(case: Case, results: Sequence[CaseResult], plan: Plan, reference: M
         step_seconds=list(own.values()),
         speedups=[reference[number] / own[number] for number in sorted(own.keys() & reference.keys())],
         exact={name: value for name in (*EXACT, *WORK) if (value := _exact(name, measurements, case)) is not None},
+        memory_tolerance_bytes=LATE_FREES_BYTES if case.device_type == "cpu" and case.num_devices > 1 else 0,
         flags=flags.raised(results, plan),
     )
 

@@ -11,15 +11,13 @@ from bench.reporting._rows import Row
 from bench.result import PHASES, DeviceInfo
 from bench.statistics import MARGIN_RATIO, Interval
 
-DOUBTS = DOUBTFUL | {"few_rounds"}
-"""Flags of a row that must not make a headline, neither as the one nor as the other."""
 _NAME_LENGTH = 40
 
 
 def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
     """Return the largest speed-up that its interval bears out, else the largest slowdown, else what is shown."""
     measured = [row for row in rows if row.is_measured]
-    trusted = [row for row in measured if DOUBTS.isdisjoint(row.flags)]
+    trusted = [row for row in measured if DOUBTFUL.isdisjoint(row.flags)]
     ratios = [(row, ratio) for row in trusted if (ratio := row.interval("speedup"))]
     references = {row.case.id for row in trusted}
     sure = [

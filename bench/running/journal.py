@@ -122,6 +122,8 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
         raise JournalError(f"{path}:{number}: not JSON (not UTF-8 text)") from None
     except json.JSONDecodeError as error:
         raise JournalError(f"{path}:{number}: not JSON ({error.msg})") from None
+    except RecursionError:
+        raise JournalError(f"{path}:{number}: not JSON of ours (nested too deeply)") from None
     if not isinstance(parsed, dict) or parsed.get("kind") not in _KINDS:
         raise JournalError(f"{path}:{number}: neither a plan nor a result")
     schema = parsed.get("schema_version")

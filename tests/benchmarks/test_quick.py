@@ -7,6 +7,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import suite
 from bench.case import Case
+from bench.comparing.pytest_benchmark import ROUND_IS_WORKER, ROUND_KEY
 from bench.metrics import METRICS, step_seconds
 from bench.result import Measurement
 from bench.running.matrix import expand, judge, num_processes
@@ -52,6 +53,7 @@ def test_a_step_of(case: Case, pool: Pool, benchmark: BenchmarkFixture) -> None:
     phases = {name: METRICS[name].combine(values) for name, values in known.items() if values}
     benchmark.extra_info.update(
         case_id=case.id,
+        **{ROUND_KEY: ROUND_IS_WORKER},
         rounds=len(measurements),
         peak_allocated_bytes=measurements[0].peak_allocated_bytes,
         **phases,

@@ -21,7 +21,7 @@ Write = Callable[..., str]
 def _write(tmp_path: Path, make_case: Callable[..., Any], make_rounds: Callable[..., list[CaseResult]]) -> Write:
     """Return the maker of a run's directory."""
 
-    def write(name: str, seconds: float = 0.01, operators: int = 61, workload: str = "mlp") -> str:
+    def write(name: str, seconds: float = 0.01, operators: int | None = 61, workload: str = "mlp") -> str:
         case = make_case(workload=workload)
         steps = [seconds * (1 + 0.001 * number) for number in (0, 1, -1, 2, -2, 0, 1, -1)]
         counters = Counters(source="dispatch", operators=operators)
@@ -104,3 +104,9 @@ def test_the_words_of_fail_on_are_in_the_help() -> None:
     parser = argparse.ArgumentParser()
     compare.add_arguments(parser)
     assert "slower, memory, counters, inconclusive, any, none" in " ".join(parser.format_help().split())
+
+
+def test_what_the_gate_could_not_look_at_is_said(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", write("a"), write("b", operators=None)]) == 0
+    err = capsys.readouterr().err
+    assert "warning: mlp-cpu-single-fp32-b64-d1: not known now, and so not compared: operators" in err

@@ -29,21 +29,26 @@ def make_side(make_case: Callable[..., Case], make_rounds: Callable[..., list[Ca
 
     def make(cases: dict[str, Any], environment: Environment = HERE, name: str = "run") -> Side:
         results: list[CaseResult] = []
+        planned: list[Case] = []
         for workload, given in cases.items():
             fields = dict(given) if isinstance(given, dict) else {"seconds": given}
             axes = fields.pop("axes", {})
+            if fields.pop("unmeasured", False):
+                planned.append(make_case(workload=workload.partition("/")[0], **axes))
+                continue
             case = make_case(workload=workload.partition("/")[0], **axes)
             status = fields.pop("status", "ok")
             if status != "ok":
                 results.append(CaseResult(case=case, round=0, status=status, reason=fields.get("reason")))
                 continue
-            counters = Counters(source="dispatch", operators=fields.pop("operators", 61), host_syncs=0)
+            operators = fields.pop("operators", 61)
+            counters = Counters(source="dispatch", operators=operators, host_syncs=0) if operators else None
             steps: Sequence[float] = rounds_of(fields.pop("seconds", 0.01), fields.pop("noise", 1.0))
             flags = fields.pop("flags", ())
             made = make_rounds(case, steps, **{"counters": counters, "step_flops": 10**6, **fields})
             results += [dataclasses.replace(result, flags=flags) for result in made]
-        planned = tuple({result.case.id: result.case for result in results}.values())
-        plan = Plan(cases=planned, sampling=SamplingPlan(), environment=environment)
+        planned += {result.case.id: result.case for result in results}.values()
+        plan = Plan(cases=tuple(planned), sampling=SamplingPlan(), environment=environment)
         return Side(name=name, environment=environment, cases=figures_of(plan, results))
 
     return make

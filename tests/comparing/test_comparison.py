@@ -74,8 +74,10 @@ def test_counters_and_memory_are_held_against_each_other_exactly(make_side: Make
 
 
 def test_some_bytes_of_a_thread_that_frees_late_are_no_change(make_side: MakeSide) -> None:
-    before, now = (make_side({"mlp": {"peak_allocated_bytes": 791_596 + more}}) for more in (0, 72))
-    assert _only(compare(before, now)).changes == ()
+    for strategy, changes in (("ddp", 0), ("single", 1)):
+        axes = {"strategy": strategy, "num_devices": 2 if strategy == "ddp" else 1}
+        before, now = (make_side({"mlp": {"axes": axes, "peak_allocated_bytes": 791_596 + more}}) for more in (0, 72))
+        assert len(_only(compare(before, now)).changes) == changes
 
 
 def test_between_machines_only_ratios_of_each_runs_own_reference_are_compared(make_side: MakeSide) -> None:
@@ -104,7 +106,7 @@ def test_between_machines_counts_are_compared_where_the_libraries_are_the_same_a
 def test_a_case_that_does_other_work_is_another_case(make_side: MakeSide) -> None:
     row = _only(compare(make_side({"mlp": {"parameters": 1000}}), make_side({"mlp": {"parameters": 2000}})))
     assert (row.verdict, row.ratio) == (None, None)
-    assert row.why == "another case under the same name: parameters was 1000 and is now 2000"
+    assert row.gap == "another case under the same name: parameters was 1,000 and is now 2,000"
 
 
 def test_a_case_that_breaks_never_passes_and_one_that_cannot_run_here_is_no_failure(make_side: MakeSide) -> None:
@@ -117,7 +119,7 @@ def test_a_case_that_breaks_never_passes_and_one_that_cannot_run_here_is_no_fail
     )
     broken, skipped = compare(base, now).rows
     assert (broken.failure, skipped.failure) == ("oom: CUDA out of memory", "")
-    assert skipped.why == "skipped now: needs a GPU"
+    assert skipped.gap == "ran before, skipped now: needs a GPU"
     assert [sentence for _, sentence in failures(compare(base, now), frozenset())] == [
         "ran before and does not now: oom: CUDA out of memory"
     ]
@@ -169,6 +171,7 @@ def test_only_what_was_asked_for_fails(make_side: MakeSide, fail_on: set[str], s
         ({"mlp": {"parameters": 7}}, False),
         ({"mlp": {"status": "error", "reason": "x"}}, True),
         ({"mlp": {"status": "skipped", "reason": "x"}}, False),
+        ({"mlp": {"unmeasured": True}}, False),
     ],
 )
 def test_whether_anything_can_be_said_at_all(make_side: MakeSide, current: dict[str, Any], is_comparable: bool) -> None:
@@ -188,3 +191,66 @@ def test_one_worker_a_side_says_nothing_of_the_spread(make_side: MakeSide) -> No
     few = dataclasses.replace(one, cases={case_id: dataclasses.replace(one.cases[case_id], step_seconds=[0.02])})
     row = _only(compare(one, few))
     assert (row.verdict, row.why) == ("inconclusive", "one worker a side")
+
+
+BF16, FP16 = {"precision": "amp_bf16"}, {"precision": "amp_fp16"}
+
+
+def test_speed_ups_over_different_references_are_not_compared(make_side: MakeSide) -> None:
+    base = make_side({"mlp": 0.01, "mlp/2": {"axes": BF16, "seconds": 0.005}, "mlp/3": {"axes": FP16}}, HERE)
+    now = make_side({"mlp/2": {"axes": BF16, "seconds": 0.005}, "mlp/3": {"axes": FP16}}, ELSEWHERE)
+    rows = compare(base, now).rows
+    assert len(rows) == 2
+    assert all(row.ratio is None and "no reference that ran on both" in row.why for row in rows)
+
+
+def test_a_reference_in_doubt_puts_its_ratios_in_doubt(make_side: MakeSide) -> None:
+    base = make_side({"mlp": 0.01, "mlp/2": {"axes": BF16, "seconds": 0.005}}, HERE)
+    now = make_side(
+        {"mlp": {"seconds": 0.005, "flags": ("contended",)}, "mlp/2": {"axes": BF16, "seconds": 0.005}}, ELSEWHERE
+    )
+    row = next(row for row in compare(base, now).rows if "bf16" in row.label)
+    assert (row.verdict, row.why) == ("inconclusive", "flagged contended")
+
+
+def test_a_run_that_was_cut_short_does_not_pass_unsaid(make_side: MakeSide) -> None:
+    found = compare(make_side({"mlp": 0.01, "cnn": 0.01}), make_side({"mlp": 0.01, "cnn": {"unmeasured": True}}))
+    row = next(row for row in found.rows if row.label.startswith("cnn"))
+    assert row.gap == "ran before, unmeasured now: not reached before the run ended"
+    assert found.vanished == ()
+    assert [sentence for _, sentence in failures(found, {"any"})] == [row.gap]
+    assert failures(found, {"slower", "memory", "counters"}) == []
+
+
+def test_counters_that_are_gone_do_not_pass_unsaid(make_side: MakeSide) -> None:
+    row = _only(compare(make_side({"mlp": {}}), make_side({"mlp": {"operators": None}})))
+    assert row.gap == "not known now, and so not compared: operators, host_syncs"
+    assert row.verdict == "same"
+    assert _only(compare(make_side({"mlp": {"operators": None}}), make_side({"mlp": {}}))).gap == ""
+
+
+def test_equal_counters_of_another_machine_are_an_answer(make_side: MakeSide) -> None:
+    found = compare(make_side({"mlp": 0.01}, HERE), make_side({"mlp": 0.01}, ELSEWHERE))
+    assert found.is_comparable
+    assert (_only(found).compared, _only(found).changes) == (("operators", "host_syncs"), ())
+
+
+def test_work_that_one_side_did_not_count_is_no_other_case(make_side: MakeSide) -> None:
+    row = _only(compare(make_side({"mlp": {"step_flops": 10}}), make_side({"mlp": {"step_flops": None}})))
+    assert (row.verdict, row.gap) == ("same", "")
+
+
+def test_what_failed_before_is_named_whatever_it_does_now(make_side: MakeSide) -> None:
+    failed = {"status": "error", "reason": "x"}
+    found = compare(
+        make_side({"a": failed, "b": failed, "c": failed, "d": 0.01}),
+        make_side({"a": 0.01, "b": failed, "c": {"status": "skipped", "reason": "y"}, "d": 0.01}),
+    )
+    assert [label[0] for label in found.fixed] == ["a"]
+    assert [label[0] for label in found.still_failing] == ["b"]
+
+
+@pytest.mark.parametrize("flag", ["skipped_steps", "diverged", "recompiled", "allocator_retry", "few_rounds"])
+def test_a_flag_that_voids_the_time_voids_the_verdict(make_side: MakeSide, flag: str) -> None:
+    row = _only(compare(make_side({"mlp": 0.01}), make_side({"mlp": {"seconds": 0.02, "flags": (flag,)}})))
+    assert (row.verdict, row.why) == ("inconclusive", f"flagged {flag}")

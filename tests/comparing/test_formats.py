@@ -8,6 +8,7 @@ import pytest
 from bench import registry
 from bench.comparing.comparison import Comparison, compare, failures
 from bench.comparing.formats.markdown import MAX_BYTES
+from bench.result import Environment
 from tests.comparing.conftest import ELSEWHERE, MakeSide
 
 FORMATS = registry.names("comparing/formats")
@@ -20,7 +21,7 @@ def _found(make_side: MakeSide) -> Comparison:
         {
             "mlp": {"seconds": 0.0105, "operators": 62},
             "cnn": 0.004,
-            "lstm": {"status": "oom", "reason": "no memory | <b>left</b> @everyone"},
+            "lstm": {"status": "oom", "reason": "no memory | <b>left</b> @everyone [x](http://evil)"},
             "new": 0.01,
         },
         name="reports/B",
@@ -74,7 +75,7 @@ def test_the_json_is_the_comparison(found: Comparison) -> None:
     content = json.loads(_rendered("json", found, "counters"))
     assert (content["base"], content["current"], len(content["rows"])) == ("reports/A", "reports/B", 3)
     assert [failure["reason"] for failure in content["failures"]] == [
-        "ran before and does not now: oom: no memory | <b>left</b> @everyone",
+        "ran before and does not now: oom: no memory | <b>left</b> @everyone [x](http://evil)",
         "operators grew from 61 to 62",
     ]
     assert content["rows"][1]["changes"] == [{"name": "operators", "before": 61, "now": 62}]
@@ -88,15 +89,37 @@ def test_junit_has_a_test_case_a_row_and_a_failure_where_one_fails(found: Compar
 
 
 def test_what_was_not_compared_is_skipped_in_junit(make_side: MakeSide) -> None:
-    found = compare(make_side({"mlp": 0.01}), make_side({"mlp": 0.01}, ELSEWHERE))
+    found = compare(make_side({"mlp": 0.01}), make_side({"mlp": {"unmeasured": True}}))
     suite = ElementTree.fromstring(_rendered("junit", found))
     assert [child.tag for child in suite[0]] == ["skipped", "system-out"]
+    assert "not reached" in str(suite[0][0].get("message"))
+
+
+def test_equal_counters_of_another_machine_are_said(make_side: MakeSide) -> None:
+    found = compare(make_side({"mlp": 0.01}), make_side({"mlp": 0.01}, ELSEWHERE))
+    for name in FORMATS[1:]:
+        assert "counters same" in _rendered(name, found)
+
+
+def test_where_nothing_is_comparable_no_headline_says_that_nothing_fails(make_side: MakeSide) -> None:
+    found = compare(make_side({"mlp": 0.01}), make_side({"mlp": {"unmeasured": True}}))
+    for name in ("table", "markdown"):
+        text = _rendered(name, found)
+        assert "Nothing can be compared" in text
+        assert "No case fails" not in text
+
+
+def test_other_libraries_are_named_as_the_reason(make_side: MakeSide) -> None:
+    other = Environment(hard={"torch": "2.14.0", "cores": "2"})
+    text = _rendered("table", compare(make_side({"mlp": 0.01}), make_side({"mlp": 0.01}, other)))
+    assert "Counters are not compared, since the libraries differ: torch was 2.13.0 and is now 2.14.0." in text
 
 
 def test_a_name_is_no_markup_in_markdown(found: Comparison) -> None:
     text = _rendered("markdown", found)
     assert "<b>" not in text
     assert "@everyone" not in text
+    assert "\\[x](http" in text
     assert "no memory \\| &lt;b&gt;left" in text
     assert "<details><summary>All cases</summary>" in text
 
@@ -109,8 +132,10 @@ def test_a_control_character_is_not_in_the_xml(make_side: MakeSide) -> None:
 def test_markdown_stays_below_what_a_comment_may_have(make_side: MakeSide) -> None:
     cases = {f"workload_with_a_long_name_{number:04}": 0.01 for number in range(900)}
     text = _rendered("markdown", compare(make_side(cases), make_side(cases)))
-    assert MAX_BYTES - 2000 < len(text.encode()) < MAX_BYTES + 200
-    assert text.rstrip().endswith("more lines; see the JSON")
+    assert MAX_BYTES - 3000 < len(text.encode()) < MAX_BYTES + 200
+    assert "more lines; see the JSON" in text
+    assert text.count("<details>") == text.count("</details>") == 1
+    assert text.endswith("</details>\n")
 
 
 def test_between_machines_the_first_difference_is_named(make_side: MakeSide) -> None:

@@ -1,14 +1,18 @@
 """What is read as one side: our journals and pytest-benchmark's files, and one line for anything else."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.case import Case
+from bench.comparing.pytest_benchmark import ROUND_IS_WORKER, ROUND_KEY
 from bench.comparing.sides import load
 from bench.errors import JournalError
-from bench.result import SCHEMA_VERSION
+from bench.result import SCHEMA_VERSION, CaseResult, Environment, Plan, SamplingPlan
+from bench.running.journal import JournalWriter
 from tests.comparing.conftest import MakeSide
 
 MACHINE = {
@@ -30,14 +34,17 @@ def _benchmarks(**stats: Any) -> dict[str, Any]:
     return {"machine_info": MACHINE, "benchmarks": [{"fullname": "tests/test_a.py::test_a[1]", "stats": stats}]}
 
 
-def test_rounds_of_pytest_benchmark_are_workers(tmp_path: Path) -> None:
-    side = load(_file(tmp_path, _benchmarks(data=[0.1, 0.2], median=0.15)))
-    assert side.cases["tests/test_a.py::test_a[1]"].step_seconds == [0.1, 0.2]
+def test_rounds_of_pytest_benchmark_are_workers_only_where_they_are_processes(tmp_path: Path) -> None:
+    content = _benchmarks(data=[0.1, 0.2], median=0.15)
+    side = load(_file(tmp_path, content))
+    assert side.cases["tests/test_a.py::test_a[1]"].step_seconds == [0.15]
+    content["benchmarks"][0]["extra_info"] = {ROUND_KEY: ROUND_IS_WORKER}
+    assert load(_file(tmp_path, content)).cases["tests/test_a.py::test_a[1]"].step_seconds == [0.1, 0.2]
     assert side.environment.hard == {
         "cpu_brand_raw": "AMD EPYC",
         "cpu_arch": "X86_64",
         "cpu_count": "2",
-        "python": "3.11.7",
+        "python": "3.11",  # the patch version forbids nothing
         "machine": "x86_64",
     }
 
@@ -56,7 +63,11 @@ def test_a_file_without_rounds_is_of_one_figure(tmp_path: Path) -> None:
         ({"machine_info": {}}, ":1: not a file of pytest-benchmark ('benchmarks')"),
         ({"machine_info": MACHINE, "benchmarks": [{"fullname": "a"}]}, ":1: not a file of pytest-benchmark ('stats')"),
         ({"machine_info": None, "benchmarks": []}, ":1: not a file of pytest-benchmark"),
-        (_benchmarks(data=["x"]), ":1: not a file of pytest-benchmark"),
+        (_benchmarks(median="x"), ":1: not a file of pytest-benchmark"),
+        (_benchmarks(median=0), ":1: not a file of pytest-benchmark (0.0 s is no time"),
+        (_benchmarks(median=1e300), ":1: not a file of pytest-benchmark"),
+        ('{"machine_info": {}, "benchmarks": [{"fullname": "a", "stats": {"median": NaN}}]}', ":1: not a file"),
+        ("[" * 100_000, ":1: not a file of pytest-benchmark (nested too deeply)"),
     ],
 )
 def test_another_json_file_is_one_line_with_its_place(tmp_path: Path, content: Any, complaint: str) -> None:
@@ -98,3 +109,37 @@ def test_a_speed_up_is_over_the_rounds_that_both_have_and_none_of_the_reference(
     assert list(other.speedups) == pytest.approx([2.0] * 8)
     assert other.exact["operators"] == 61
     assert other.exact["parameters"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("edit", "complaint"),
+    [
+        (('"window_seconds":0.1', '"window_seconds":0'), "its times are no times"),
+        (('"window_seconds":0.1', '"window_seconds":NaN'), "its times are no times"),
+        (('"window_seconds":0.1', '"window_seconds":"x"'), "its times are no times"),
+        (('"window_steps":10', '"window_steps":0'), "its times are no times"),
+        (('"samples_seconds":{', '"samples_seconds":{"step":[],"x":{},"y":{'), None),
+        (('"status":"ok"', '"status":"odd"'), "status 'odd' is not known"),
+    ],
+)
+def test_a_result_that_nobody_can_use_is_one_line(
+    tmp_path: Path,
+    make_case: Callable[..., Case],
+    make_rounds: Callable[..., list[CaseResult]],
+    edit: tuple[str, str],
+    complaint: str | None,
+) -> None:
+    path = tmp_path / "results.jsonl"
+    writer = JournalWriter(path)
+    case = make_case()
+    writer.write_plan(Plan(cases=(case,), sampling=SamplingPlan(), environment=Environment()))
+    for result in make_rounds(case, [0.01, 0.01]):
+        writer.write_result(result)
+    writer.close()
+    assert edit[0] in path.read_text()
+    path.write_text(path.read_text().replace(*edit))
+    with pytest.raises(JournalError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}:")
+    if complaint:
+        assert str(caught.value) == f"{path}: result 1 ({case.slug}, round 0): {complaint}"

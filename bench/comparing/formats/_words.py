@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.comparing.comparison import Change, Comparison, Row
+from bench.comparing.comparison import STACK_KEYS, Change, Comparison, Row
 from bench.comparing.sides import MEMORY
 from bench.reporting._numbers import SECONDS, digits, fitting, percent, size
 
@@ -37,7 +37,16 @@ def verdict(row: Row) -> str:
     """Return the word of a row."""
     if row.failure:
         return "broken"
-    return row.verdict or "not compared"
+    if row.verdict:
+        return row.verdict
+    if not row.compared:
+        return "not compared"
+    return "counters differ" if row.changes else "counters same"
+
+
+def remark(row: Row) -> str:
+    """Return what has to be said of a row besides."""
+    return "; ".join(word for word in (row.failure, row.gap, row.why) if word)
 
 
 def change(found: Change) -> str:
@@ -55,8 +64,8 @@ def exact(row: Row) -> str:
 
 def headline(comparison: Comparison, failing: Failing) -> str:
     """Return the one sentence."""
-    if not comparison.rows:
-        return "Nothing can be compared: no case ran on both sides."
+    if not comparison.is_comparable:
+        return "Nothing can be compared: no case ran on both sides, or nothing of it may be told."
     words = [verdict(row) for row in comparison.rows]
     counted = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
     state = f"{len({row.case_id for row, _ in failing})} of {len(words)} cases fail" if failing else "No case fails"
@@ -80,7 +89,17 @@ def remarks(comparison: Comparison) -> list[str]:
     soft = [str(difference) for difference in comparison.differences if not difference.is_hard]
     if soft:
         found.append(f"Also different, without consequence: {'; '.join(soft)}.")
-    for what, labels in (("New", comparison.new), ("Vanished", comparison.vanished)):
+    gaps = sum(bool(row.gap) for row in comparison.rows)
+    if gaps:
+        found.append(f"Of {gaps} of {len(comparison.rows)} cases something was not compared; see their remarks.")
+    stack = [str(difference) for difference in comparison.differences if difference.key in STACK_KEYS]
+    if stack:
+        found.append(f"Counters are not compared, since the libraries differ: {'; '.join(stack)}.")
+    lists = (
+        *(("New", comparison.new), ("Vanished", comparison.vanished)),
+        *(("Fixed", comparison.fixed), ("Failed before and now", comparison.still_failing)),
+    )
+    for what, labels in lists:
         if labels:
             found.append(f"{what}: {', '.join(labels)}.")
     return found

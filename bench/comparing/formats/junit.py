@@ -14,7 +14,11 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
     reasons: dict[str, list[str]] = {}
     for row, sentence in failing:
         reasons.setdefault(row.case_id, []).append(sentence)
-    skipped = [row for row in comparison.rows if row.verdict is None and row.case_id not in reasons]
+    skipped = {
+        row.case_id
+        for row in comparison.rows
+        if row.verdict is None and not row.compared and row.case_id not in reasons
+    }
     suite = ElementTree.Element(
         "testsuite",
         name="stepbench compare",
@@ -29,9 +33,9 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
         )
         if row.case_id in reasons:
             ElementTree.SubElement(case, "failure", message=_text("; ".join(reasons[row.case_id])))
-        elif row in skipped:
-            ElementTree.SubElement(case, "skipped", message=_text(row.why))
-        said = (_words.verdict(row), _words.time(row), _words.exact(row), row.why)
+        elif row.case_id in skipped:
+            ElementTree.SubElement(case, "skipped", message=_text(_words.remark(row) or "not compared"))
+        said = (_words.verdict(row), _words.time(row), _words.exact(row), _words.remark(row))
         ElementTree.SubElement(case, "system-out").text = _text("; ".join(word for word in said if word))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

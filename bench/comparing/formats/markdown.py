@@ -12,25 +12,31 @@ MAX_BYTES = 64_000
 def render(comparison: Comparison, failing: _words.Failing) -> str:
     """Return the headline, the rows that need a look, and all rows folded away."""
     failed = {row.case_id for row, _ in failing}
-    worst = [row for row in comparison.rows if row.case_id in failed or row.verdict == "slower" or row.changes]
+    worst = [
+        row for row in comparison.rows if row.case_id in failed or row.verdict == "slower" or row.changes or row.gap
+    ]
     head = [f"### stepbench: {_words.headline(comparison, failing)}", ""]
     head += [f"- **{_cell(row.label)}**: {_cell(sentence)}" for row, sentence in failing]
     head += ["", *(f"{_cell(line)}\n" for line in _words.remarks(comparison))]
     parts = [*head, *_table(worst)] if worst else head
-    rest = ["", "<details><summary>All cases</summary>", "", *_table(comparison.rows), "", "</details>"]
-    return _cut([*parts, *rest] if comparison.rows else parts)
+    if len(worst) == len(comparison.rows):
+        return "\n".join(_cut(parts, MAX_BYTES)) + "\n"
+    folded = ["", "<details><summary>All cases</summary>", "", *_table(comparison.rows)]
+    shown = _cut(parts, MAX_BYTES)
+    room = MAX_BYTES - sum(len(line.encode()) + 1 for line in shown)
+    return "\n".join([*shown, *_cut(folded, room), "", "</details>"]) + "\n"
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
     lines = [
-        "| case | base | current | change | verdict | not excluded | exact changes | flags |",
-        "| --- | ---: | ---: | ---: | --- | ---: | --- | --- |",
+        "| case | base | current | change | verdict | not excluded | exact changes | flags | remark |",
+        "| --- | ---: | ---: | ---: | --- | ---: | --- | --- | --- |",
     ]
     for row in rows:
         cells = (
             *(row.label, _words.seconds(row.base_seconds), _words.seconds(row.current_seconds)),
             *(_words.time(row), _words.verdict(row), _words.not_excluded(row)),
-            *(_words.exact(row), " ".join(row.flags)),
+            *(_words.exact(row), " ".join(row.flags), _words.remark(row)),
         )
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return lines
@@ -39,16 +45,16 @@ def _table(rows: Sequence[Row]) -> list[str]:
 def _cell(text: str) -> str:
     """Return *text* so that it neither ends a cell nor becomes a tag or a link."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("|", "\\|").replace("\n", " ").replace("@", "@\u200b").replace("`", "'")
+    return escaped.replace("|", "\\|").replace("[", "\\[").replace("\n", " ").replace("@", "@\u200b").replace("`", "'")
 
 
-def _cut(lines: Sequence[str]) -> str:
+def _cut(lines: Sequence[str], room_bytes: int) -> list[str]:
     """Return the lines that fit, and how many do not."""
     kept: list[str] = []
     size = 0
     for number, line in enumerate(lines):
         size += len(line.encode()) + 1
-        if size > MAX_BYTES:
-            return "\n".join([*kept, "", f"... and {len(lines) - number} more lines; see the JSON"]) + "\n"
+        if size > room_bytes:
+            return [*kept, "", f"... and {len(lines) - number} more lines; see the JSON"]
         kept.append(line)
-    return "\n".join(kept) + "\n"
+    return kept

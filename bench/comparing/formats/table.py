@@ -28,7 +28,7 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
             _words.not_excluded(row),
             _words.exact(row),
             " ".join(row.flags),
-            row.failure or row.why,
+            _words.remark(row),
         )
         for row in comparison.rows
     ]
