@@ -237,3 +237,25 @@ def test_an_answer_is_never_seen_half_written(tmp_path: Path, monkeypatch: pytes
     process._leave_answer(tmp_path, 1, Answer(status="ok"))
     assert seen == [False]
     assert [path.name for path in tmp_path.iterdir()] == [answer_file(1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("one line", "one line"),
+        ("first\nsecond", "first"),
+        ("\n  \nfirst\nsecond", "first"),
+        ("", ""),
+        (
+            "backend='inductor' raised:\nCppCompileError: C++ compile error",
+            "backend='inductor' raised: CppCompileError: C++ compile error",
+        ),
+        (
+            "C++ compile error\n\nCommand:\ng++ a\n\nOutput:\na.cpp:1: fatal error: omp.h\nmore",
+            "C++ compile error (a.cpp:1: fatal error: omp.h)",
+        ),
+        ("C++ compile error\nOutput:", "C++ compile error"),
+    ],
+)
+def test_the_reason_is_the_first_line_and_what_it_announces(text: str, sentence: str) -> None:
+    assert process._first_sentence(text) == sentence

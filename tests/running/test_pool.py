@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from bench.running import pool as pool_module
 from bench.running.pool import PROBE, CallError, Pool
+from bench.running.visit import perform
 
 HERE = "tests.running.test_pool"
 DEADLINE_SECONDS = 60.0
@@ -27,6 +29,11 @@ def standard_input() -> dict[str, Any]:
 def leave_a_child() -> dict[str, Any]:
     """Leave a process behind, in a session of its own; in a worker."""
     return {"pid": subprocess.Popen(["/bin/sleep", "100"], start_new_session=True).pid}
+
+
+def is_loaded(name: str) -> dict[str, Any]:
+    """Return whether a module was there before this worker began; in a worker."""
+    return {"is_loaded": name in sys.modules}
 
 
 @pytest.fixture(scope="module", name="pool")
@@ -65,3 +72,16 @@ def test_a_fork_server_that_fails_its_canary_gives_way_to_spawned_workers(monkey
         (note,) = fallen_back.notes
         assert "(a device was initialised in it); workers are spawned instead" in note
         assert not _call(fallen_back, PROBE)["preloaded"]
+
+
+def test_a_server_imports_for_all_its_workers_what_a_task_names_and_outlives_what_cannot_be_imported(
+    pool: Pool,
+) -> None:
+    name = "zipapp"  # which nothing else needs
+    order: dict[str, Any] = {"function": f"{HERE}:is_loaded", "arguments": {"name": name}}
+    before = perform(pool._servers[0], pool._task(**order, deadline_seconds=DEADLINE_SECONDS))
+    imports = ("no_such_module", name)
+    after = perform(pool._servers[0], pool._task(**order, imports=imports, deadline_seconds=DEADLINE_SECONDS))
+    assert before.answer is not None
+    assert after.answer is not None
+    assert (before.answer.seen, after.answer.seen) == ({"is_loaded": False}, {"is_loaded": True})
