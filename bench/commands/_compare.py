@@ -22,6 +22,8 @@ def run(options: argparse.Namespace) -> int:
     if options.format not in formats:
         raise unknown_value("", options.format, formats, "--format: ")
     fail_on = _fail_on(options.fail_on)
+    if options.base.resolve() == options.current.resolve():
+        raise UsageError(f"'{options.base}' and '{options.current}' are the same; give two runs")
     base, current = sides.load(options.base), sides.load(options.current)
     found = compare(base, current, options.margin or MARGIN_RATIO)
     failing = failures(found, fail_on)
@@ -32,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     for row in found.rows:
         if row.gap:
             print(f"warning: {row.label}: {row.gap}", file=sys.stderr)
+    if found.vanished:
+        print(f"warning: {len(found.vanished)} cases of the base are not in the current run", file=sys.stderr)
     if fail_on & {"memory", "counters", "any"} and not any(row.compared for row in found.rows):
         print("warning: no counter and no memory could be compared, so nothing of them can fail", file=sys.stderr)
     if any(row.verdict == "inconclusive" for row in found.rows):

@@ -93,7 +93,8 @@ def dry_run(request: Request) -> int:
     runnable = [entry for entry in work.planned if entry.status is None]
     for entry in work.planned:
         print(entry.case.slug if entry.status is None else f"{entry.case.slug}  ({entry.status}: {entry.reason})")
-    print(f"\n{len(runnable)} of {len(work.planned)} cases run here; {_estimate(work, runnable)}")
+    ahead = f"; {_estimate(work, runnable)}" if runnable else ""
+    print(f"\n{len(runnable)} of {len(work.planned)} cases run here{ahead}")
     return 0 if runnable else EXIT_NOTHING
 
 

@@ -53,7 +53,7 @@ def report(
         if request.verbose:
             _tell_wall_time(run, sitting)
         if ending is not None:
-            print(f"continue with: {shlex.join([*_program(), '--resume', str(directory)])}", file=sys.stderr)
+            print(f"continue with: {shlex.join([*_terminal.program(), '--resume', str(directory)])}", file=sys.stderr)
             return exit_status_of(ending) if isinstance(ending, Interrupted) else EXIT_REPORT
         return EXIT_REPORT if failed else _status_of(run)
 
@@ -110,7 +110,3 @@ def _told(error: BaseException) -> str:
     if isinstance(error, (BenchError, Interrupted)):
         return str(error)
     return f"{type(error).__name__}: {error}".partition("\n")[0]
-
-
-def _program() -> list[str]:
-    return ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]

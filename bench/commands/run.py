@@ -39,7 +39,7 @@ def _add_axes(parser: argparse.ArgumentParser) -> None:
         "device": "cpu, cuda, cuda:1, accelerator (what the machine has)",
         "strategy": ", ".join(registry.names("strategies")),
         "precision": "fp32, tf32, amp_bf16, amp_fp16",
-        "compile": f"{', '.join(COMPILE_MODES)} (torch.compile's modes)",
+        "compile": f"{', '.join(COMPILE_MODES)} (torch.compile's modes; eager,default compares)",
         "input": "resident (on the device already), pinned, pageable: where each step's batch comes from",
         "loop": "clean",
     }

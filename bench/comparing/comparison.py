@@ -110,7 +110,11 @@ def compare(base: Side, current: Side, margin_ratio: float = MARGIN_RATIO) -> Co
 
 
 def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Row, str]]:
-    """Return the rows that *fail_on* does not let pass, each with one sentence; a case that broke never passes."""
+    """
+    Return the rows that *fail_on* does not let pass, each with one sentence; a case that broke never passes.
+
+    A case that vanished has no row; for `any` it gets one here.
+    """
     found = []
     for row in comparison.rows:
         if row.failure:
@@ -127,6 +131,9 @@ def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Ro
             for change in row.changes
             if change.is_worse and fail_on & {change.kind, "any"}
         ]
+    if "any" in fail_on:
+        gone = "ran before, and is not in the current run"
+        found += [(Row(case_id=label, label=label, gap=gone), gone) for label in comparison.vanished]
     return found
 
 

@@ -6,12 +6,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.flags import FLAGS
+from bench.flags import DOUBTFUL, FLAGS
 from bench.reporting import _unmeasured
 from bench.reporting._columns import Column, columns, fitting
 from bench.reporting._labels import variant, varied_batches
 from bench.reporting._rows import Row, rows
-from bench.reporting._terminal import ASCII, GAP, borderless_table
+from bench.reporting._terminal import ASCII, GAP, borderless_table, program
 from bench.results.frame import Run
 
 _PEAKS = {
@@ -80,12 +80,13 @@ def _by_workload(measured: Sequence[Row]) -> list[Row]:
 
 
 def _fastest(measured: Sequence[Row]) -> set[str]:
-    """Return the ids of the fastest case of each workload and batch that has several."""
+    """Return the ids of the fastest case of each workload and batch that has several, unless it is in doubt."""
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in measured:
         groups.setdefault((row.case.workload, row.case.global_batch_size), []).append(row)
     several = [group for group in groups.values() if len(group) > 1]
-    return {min(group, key=lambda row: row.number("step_seconds") or 0.0).case.id for group in several}
+    fastest = (min(group, key=lambda row: row.number("step_seconds") or 0.0) for group in several)
+    return {row.case.id for row in fastest if DOUBTFUL.isdisjoint(row.flags)}
 
 
 def _missing(all_rows: Sequence[Row], text: MakeText) -> Table:
@@ -98,7 +99,7 @@ def _missing(all_rows: Sequence[Row], text: MakeText) -> Table:
         line = f"{group.count}: {group.reason or 'no reason given'} ({group.names})"
         found.add_row(text(group.status, "bold red" if group.is_failure else "yellow"), text(line))
         if group.explanation:
-            explained = f"what that means: python run_bench.py doctor --explain {group.explanation.name}"
+            explained = f"what that means: {' '.join(program())} doctor --explain {group.explanation.name}"
             found.add_row(text(""), text(explained, "dim"))
     if any(group.is_failure for group in groups):
         where = "the last lines that each rank wrote are in results.jsonl, under failure.log_tail"

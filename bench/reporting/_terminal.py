@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,11 @@ GAP = 2
 """Letters between columns."""
 _PIPE_WIDTH = 200
 """Of what is no terminal: a file or a pipe takes every column on one line."""
+
+
+def program() -> list[str]:
+    """Return the words that start this program here: ``python run_bench.py``, or the installed command."""
+    return ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
 
 
 def stdout_console() -> Console:

@@ -121,7 +121,8 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise JournalError(f"{path}:{number}: not JSON (not UTF-8 text)") from None
     except json.JSONDecodeError as error:
-        raise JournalError(f"{path}:{number}: not JSON ({error.msg})") from None
+        cure = "; is this a run? give its directory" if number == 1 else ""
+        raise JournalError(f"{path}:{number}: not JSON ({error.msg}){cure}") from None
     except RecursionError:
         raise JournalError(f"{path}:{number}: not JSON of ours (nested too deeply)") from None
     if not isinstance(parsed, dict) or parsed.get("kind") not in _KINDS:

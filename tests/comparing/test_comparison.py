@@ -125,6 +125,13 @@ def test_a_case_that_breaks_never_passes_and_one_that_cannot_run_here_is_no_fail
     ]
 
 
+def test_a_case_that_vanished_fails_only_where_anything_does(make_side: MakeSide) -> None:
+    found = compare(make_side({"mlp": 0.01, "cnn": 0.01}), make_side({"mlp": 0.01}))
+    ((row, sentence),) = failures(found, {"any"})
+    assert (row.label.split("-")[0], sentence) == ("cnn", "ran before, and is not in the current run")
+    assert failures(found, {"slower", "memory", "counters", "inconclusive"}) == []
+
+
 def test_new_and_vanished_cases_are_named(make_side: MakeSide) -> None:
     found = compare(make_side({"mlp": 0.01, "cnn": 0.01}), make_side({"mlp": 0.01, "lstm": 0.01}))
     assert [name.split("-")[0] for name in (*found.new, *found.vanished)] == ["lstm", "cnn"]

@@ -112,8 +112,8 @@ def test_dropping_a_torn_line_leaves_a_whole_journal_alone(path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        (b'{"kind":', "not JSON (Expecting value)"),
-        (b"", "not JSON (Expecting value)"),
+        (b'{"kind":', "not JSON (Expecting value); is this a run? give its directory"),
+        (b"", "not JSON (Expecting value); is this a run? give its directory"),
         (b"\xff\xfe", "not JSON (not UTF-8 text)"),
         (b"[1, 2]", "neither a plan nor a result"),
         (b'{"kind": "note", "schema_version": 1}', "neither a plan nor a result"),
@@ -178,7 +178,7 @@ def test_a_journal_that_begins_with_a_result_is_refused(path: Path) -> None:
 def test_another_file_is_no_journal(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text("case_id,workload\n")
-    assert _refusal(path) == f"{path}:1: not JSON (Expecting value)"
+    assert _refusal(path) == f"{path}:1: not JSON (Expecting value); is this a run? give its directory"
 
 
 def test_a_directory_without_a_journal_is_told_what_to_give(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ def headline(comparison: Comparison, failing: Failing) -> str:
         return "Nothing can be compared: no case ran on both sides, or nothing of it may be told."
     words = [verdict(row) for row in comparison.rows]
     counted = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
-    state = f"{len({row.case_id for row, _ in failing})} of {len(words)} cases fail" if failing else "No case fails"
+    failed = {row.case_id for row, _ in failing}
+    total = len(failed | {row.case_id for row in comparison.rows})  # one that vanished has no row
+    state = f"{len(failed)} of {total} cases fail" if failing else "No case fails"
     return f"{state}: {', '.join(counted)} (margin ±{100 * comparison.margin_ratio:g} %)."
 
 

@@ -42,6 +42,9 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
             column.no_wrap = column.header not in (Text("exact changes"), Text("remark"))
         console.print(table)
         console.print()
+        said = (name for index, name in enumerate(HEADERS) if any(row[index] for row in rows) and index not in kept)
+        if left_out := list(said):
+            console.print(f"left out for want of width: {', '.join(left_out)}", markup=False, soft_wrap=True)
     for line in (_words.headline(comparison, failing), *_words.remarks(comparison)):
         console.print(line, markup=False, soft_wrap=True)
     for row, sentence in failing:
