@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from bench.doctor._containers import start_with_card
 from bench.doctor._finding import Finding
 from bench.doctor._seen import Card, Facts, Machine
 from bench.doctor.build import driver_needed
@@ -12,11 +13,6 @@ OF_CONTAINER = "NVIDIA_VISIBLE_DEVICES"
 HIDING = ("CUDA_VISIBLE_DEVICES", OF_CONTAINER, "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 NOTHING = re.compile(r"\s*|-1|none|void|NoDevFiles", re.IGNORECASE)
 """Values of them that leave no device."""
-
-GPUS_ALL = "`--gpus all`, and NVIDIA's container toolkit on the host"
-KUBERNETES = "a limit of nvidia.com/gpu, and NVIDIA's device plugin on the node"
-CONTAINERS = {"kubernetes": KUBERNETES, "kubepods": KUBERNETES, "lxc": "`lxc config device add NAME gpu gpu`"}
-"""What gives a container a card, where it is not the option that docker and podman share."""
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -37,7 +33,7 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 def _hidden(facts: Facts, name: str) -> Finding:
     return Finding(
-        severity="error" if facts.has_card else "warning",
+        severity="error" if facts.has_driver else "warning",  # without a driver that answers, that is the error
         finding=f"{name} hides every device",
         evidence=f"{name}={facts.variables[name]!r}",
         remedy=f"start the container with {name}=all"
@@ -60,8 +56,7 @@ def _where_it_may_be(machine: Machine) -> str:
     if machine.is_wsl:
         return "if Windows has a card: install NVIDIA's driver in Windows (none in WSL), and run `wsl --update`"
     if machine.container:
-        how = CONTAINERS.get(machine.container, GPUS_ALL)
-        return f"if the host has a card: start this container ({machine.container}) with {how}"
+        return f"if the host has a card: {start_with_card(machine)}"
     if machine.is_virtual:
         return "if the host has a card: pass it through to this virtual machine, or rent a type of machine with a GPU"
     return ""

@@ -264,6 +264,27 @@ SET_UPS: dict[str, SetUp] = {
         finding="no GPU is visible",
         remedy="--gpus all",
     ),
+    "a container without the GPU that shows the host's bus": SetUp(
+        facts=records.facts(
+            machine=records.machine(container="docker", kernel_module="", device_files=()),
+            driver=Driver(),
+            torch=records.torch(devices=()),
+        ),
+        check="driver",
+        finding="this container was started without the card",
+        remedy="start this container (docker) with `--gpus all`",
+    ),
+    "a pod without the GPU that shows the host's driver": SetUp(
+        facts=records.facts(
+            machine=records.machine(container="kubernetes", device_files=()),
+            driver=Driver(),
+            torch=records.torch(devices=()),
+            variables={"NVIDIA_VISIBLE_DEVICES": "void"},
+        ),
+        check="driver",
+        finding="this container was started without the card",
+        remedy="a limit of nvidia.com/gpu",
+    ),
     "a pod without the GPU": SetUp(
         facts=records.cpu_facts(machine=records.cpu_machine(container="kubernetes")),
         check="visible",
