@@ -15,6 +15,7 @@ class Card:
     """One NVIDIA card as the driver's own tool sees it, whatever torch sees. None: it does not say."""
 
     name: str
+    uuid: str = ""
     architecture: str = ""
     persistence: str = ""
     mig: str = ""

@@ -251,6 +251,28 @@ SET_UPS: dict[str, SetUp] = {
         finding="hides every device",
         remedy="CUDA_VISIBLE_DEVICES=0",
     ),
+    "a CPU build and an empty CUDA_VISIBLE_DEVICES": SetUp(
+        facts=records.facts(torch=records.cpu_torch(), variables={"CUDA_VISIBLE_DEVICES": ""}),
+        check="build",
+        finding="CPU-only build",
+        remedy=f"{INDEX}/cu130",
+    ),
+    "CUDA_VISIBLE_DEVICES names an index that is not there": SetUp(
+        facts=_unusable("No CUDA GPUs are available", variables={"CUDA_VISIBLE_DEVICES": "5"}),
+        check="visible",
+        finding="CUDA_VISIBLE_DEVICES names no card",
+        remedy="run `unset CUDA_VISIBLE_DEVICES`, or use an index below 1",
+    ),
+    "CUDA_VISIBLE_DEVICES names a card of another machine": SetUp(
+        facts=_unusable(
+            "No CUDA GPUs are available",
+            driver=records.driver(cards=(records.card(uuid="GPU-529b3263-c96d-b557-bc75-697f04917eda"),)),
+            variables={"CUDA_VISIBLE_DEVICES": "GPU-00000000-c96d-b557-bc75-697f04917eda"},
+        ),
+        check="visible",
+        finding="CUDA_VISIBLE_DEVICES names no card",
+        remedy="unset CUDA_VISIBLE_DEVICES",
+    ),
     "a container that was given void": SetUp(
         facts=_unusable("", variables={"NVIDIA_VISIBLE_DEVICES": "void"}),
         check="visible",
@@ -633,6 +655,27 @@ def test_fewer_devices_than_cards_are_explained_by_the_variable_that_leaves_them
     assert named(findings, "visible") == [
         Finding(name="visible", severity="note", finding="torch uses 1 of 2 cards", evidence="CUDA_VISIBLE_DEVICES=1")
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_named"),
+    [
+        *(("0", False), ("0,7", False), (" 1", False), ("GPU-529b", False), ("GPU-0000", True), ("2", True)),
+        *(("-2", True), ("7,0", True), ("cuda:0", True), ("MIG-1", True)),
+    ],
+)
+def test_only_a_variable_that_names_no_card_is_to_blame(value: str, is_named: bool) -> None:
+    cards = (records.card(uuid="GPU-529b3263-c96d"), records.card(uuid="GPU-7a"))
+    facts = _unusable("", driver=records.driver(cards=cards), variables={"CUDA_VISIBLE_DEVICES": value})
+    (found,) = named(judge(facts), "visible", "error")
+    assert (f"CUDA_VISIBLE_DEVICES={value!r}" in found.evidence) is is_named
+
+
+def test_a_card_of_amds_that_torch_uses_is_not_held_against_nvidias() -> None:
+    torch = records.torch(version="2.13.0+rocm7.0", cuda="", hip="7.0", devices=(records.device(capability=None),))
+    findings = judge(records.facts(torch=torch))
+    assert named(findings, "visible") == []
+    assert is_ready(findings)
 
 
 def test_the_links_between_cards_are_named() -> None:
