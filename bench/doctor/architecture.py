@@ -47,7 +47,7 @@ def is_covered(capability: Capability, architectures: Sequence[str]) -> bool:
 
 def _uncovered(facts: Facts, device: Device, names: Sequence[str]) -> Finding:
     capability = device.capability or ()
-    line = install_line(facts.driver.version, [capability])
+    line = install_line(facts.driver.version, [capability], facts.versions)
     return Finding(
         severity="error",
         finding=f"this torch has no kernels for {device.name} (sm_{''.join(map(str, capability))})",

@@ -48,7 +48,8 @@ FAILURES = (
         pattern="Failed to initialize NVML: Unknown Error",
         finding="this container has lost its access to the cards",
         remedy="restart the container; it happens whenever systemd reloads on the host, until Docker's cgroup "
-        "driver is cgroupfs or the devices are named (`--device /dev/nvidia0 --device /dev/nvidiactl --device /dev/nvidia-uvm`)",
+        "driver is cgroupfs or the devices are named (`--device /dev/nvidia0 --device /dev/nvidiactl --device "
+        "/dev/nvidia-uvm`)",
     ),
     Failure(
         pattern="Insufficient Permissions",

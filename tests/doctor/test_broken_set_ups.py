@@ -147,6 +147,13 @@ SET_UPS: dict[str, SetUp] = {
         finding="CPU-only build, so it cannot use NVIDIA H100",
         remedy=f"python -m pip install torch --index-url {INDEX}/cu130",
     ),
+    "a CPU build with its companions": SetUp(
+        facts=records.facts(torch=records.cpu_torch(), versions={"torchaudio": "2.11.0", "torchvision": "0.28.0"}),
+        check="build",
+        finding="CPU-only build",
+        remedy="uninstall -y torch torchvision torchaudio && python -m pip install torch torchvision torchaudio "
+        f"--index-url {INDEX}/cu130",
+    ),
     "a CPU build beside a driver of CUDA 12": SetUp(
         facts=records.facts(
             driver=records.driver(version="550.127.05", cuda_version="12.4"), torch=records.cpu_torch()
@@ -570,7 +577,25 @@ SET_UPS: dict[str, SetUp] = {
         check="packages",
         severity="warning",
         finding="torchvision is installed and cannot be imported",
-        remedy=f"install torchvision --index-url {INDEX}/cpu",
+        remedy=f"install torch==2.13.0 torchvision --index-url {INDEX}/cpu",
+    ),
+    "a torchvision of another build beside a torch for AMD": SetUp(
+        facts=records.cpu_facts(
+            torch=records.torch(version="2.9.1+rocm6.4", cuda="", hip="6.4.43482", devices=(records.device(),)),
+            versions={"torchaudio": "2.9.1"},
+            broken={"timm": "RuntimeError: operator torchvision::nms does not exist", "torchvision": "no"},
+        ),
+        check="packages",
+        severity="warning",
+        finding="timm is installed and cannot be imported",
+        remedy=f"install torch==2.9.1 torchvision torchaudio --index-url {INDEX}/rocm6.4",
+    ),
+    "an extension of another build": SetUp(
+        facts=records.facts(broken={"timm": "ImportError: undefined symbol: _ZN3c10"}),
+        check="packages",
+        severity="warning",
+        finding="timm is installed and cannot be imported",
+        remedy="build timm again for torch 2.13.0+cu130",
     ),
     "a fork server that fails": SetUp(
         facts=records.cpu_facts(notes=("the fork server failed its canary (timeout); workers are spawned instead",)),
@@ -679,7 +704,8 @@ def test_a_card_of_amds_that_torch_uses_is_not_held_against_nvidias() -> None:
 
 
 def test_the_links_between_cards_are_named() -> None:
-    topology = "        GPU0    GPU1    CPU Affinity\nGPU0     X      NV18    0-11\nGPU1    NV18     X      0-11\n"
+    topology = "\t\033[4mGPU0\tGPU1\tNIC0\tCPU Affinity\033[0m\nGPU0\t X \tNV18\tPXB\t0-11\n"
+    topology += "GPU1\tNV18\t X \tSYS\t0-11\nNIC0\tPXB\tSYS\t X \n"
     devices = (records.device(), records.device(index=1))
     facts = records.facts(
         driver=records.driver(cards=(records.card(), records.card()), topology=topology),
