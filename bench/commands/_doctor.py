@@ -40,11 +40,11 @@ def run(output: str, *, quiet: bool) -> int:
     except Interrupted as interrupted:
         print(f"{interrupted}: nothing was found out", file=sys.stderr)
         return interrupted.exit_status
-    scrub = Scrub.of_this_machine()
+    scrub = Scrub.of_this_machine(facts.versions.values())
     findings = scrub.findings(worst_first(judge(facts)))
-    facts = dataclasses.replace(facts, variables={name: scrub.text(value) for name, value in facts.variables.items()})
+    facts = scrub.facts(facts)
     if output == "json":
-        print(json.dumps(plain(facts, findings), indent=2))
+        print(json.dumps(scrub.plain(plain(facts, findings)), indent=2))
     elif output == "markdown":
         print(markdown(facts, findings))
     else:
