@@ -79,8 +79,10 @@ def check(facts: Facts) -> Iterator[Finding]:
         names = ", ".join(dict.fromkeys(card.name for card in driver.cards))
         newest = f", knows CUDA up to {driver.cuda_version}" if driver.cuda_version else ""
         yield Finding(severity="ok", finding=f"NVIDIA driver {driver.version}{newest}", evidence=names)
+        if driver.text:
+            yield Finding(severity="note", finding="nvidia-smi answers and complains", evidence=driver.text)
     elif driver.outcome == "ok":
-        yield _failed("No devices were found", facts)
+        yield _failed(f"No devices were found {driver.text}".strip(), facts)
     elif driver.outcome == "timeout":
         yield Finding(
             severity="error",

@@ -201,6 +201,20 @@ def test_what_workers_see_and_prove_is_put_beside_what_the_parent_sees(pool: typ
     assert facts.machine.cpu == "Some CPU"
 
 
+def test_what_workers_told_is_kept_when_no_more_can_be_started(
+    pool: type[FakePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_arguments: object, **_fields: object) -> CaseResult:
+        raise NothingToMeasureError("a process that starts workers died and cannot be replaced: no")
+
+    monkeypatch.setattr(pool, "visit", dies)
+    facts = _look()
+    assert facts.torch is not None
+    assert facts.torch_failure == ""
+    assert facts.broken.keys() == {"json", "csv"}
+    assert [proof.status for proof in facts.proofs] == ["crashed", "untried", "untried", "untried"]
+
+
 def test_a_worker_that_dies_when_torch_is_asked_is_a_fact(pool: type[FakePool]) -> None:
     pool.fails = ("bench.doctor._in_worker:look_at_torch", "csv")
     facts = _look()

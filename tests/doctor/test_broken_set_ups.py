@@ -5,12 +5,14 @@ Texts of the driver's and torch's are as the linked public issues show them.
 """
 
 import dataclasses
+import re
 
 import pytest
 
 from bench.doctor._checks import judge
 from bench.doctor._finding import Finding, Severity, is_ready
 from bench.doctor._seen import Driver, Facts, Proof
+from bench.doctor.driver import FAILURES
 from tests.doctor import records
 from tests.doctor.records import named
 
@@ -106,6 +108,12 @@ SET_UPS: dict[str, SetUp] = {
         check="driver",
         finding="finds no card",
         remedy="not passed through completely",
+    ),
+    "a user who may not use the cards": SetUp(
+        facts=_failed("Failed to initialize NVML: Insufficient Permissions"),
+        check="driver",
+        finding="this user may not use the cards",
+        remedy="join the group",
     ),
     # https://github.com/JosephKJ/OWOD/issues/81
     "a card fell off the bus": SetUp(
@@ -512,7 +520,23 @@ SET_UPS: dict[str, SetUp] = {
         check="cores",
         severity="warning",
         finding="1.5 of 8 cores",
-        remedy="whole number of cores",
+        remedy="`--cpuset-cpus 0-0`), or set OMP_NUM_THREADS=1",
+    ),
+    "two cores by quota and a thread for each of eight": SetUp(
+        facts=records.cpu_facts(machine=records.cpu_machine(quota_cores=2.0, usable_cores=2)),
+        check="cores",
+        severity="warning",
+        finding="2 of 8 cores, and torch starts 8 threads",
+        remedy="`--cpuset-cpus 0-1`), or set OMP_NUM_THREADS=2",
+    ),
+    "more threads than the quota": SetUp(
+        facts=records.cpu_facts(
+            machine=records.cpu_machine(quota_cores=2.0, usable_cores=2), variables={"OPENBLAS_NUM_THREADS": "8"}
+        ),
+        check="cores",
+        severity="warning",
+        finding="8 threads on 2 cores",
+        remedy="set OPENBLAS_NUM_THREADS=2",
     ),
     "more threads than cores": SetUp(
         facts=records.cpu_facts(variables={"OMP_NUM_THREADS": "64"}),
@@ -549,6 +573,13 @@ SET_UPS: dict[str, SetUp] = {
         severity="warning",
         finding="hardly any memory",
         remedy="SIGKILL",
+    ),
+    "a container that has used up its memory": SetUp(
+        facts=records.cpu_facts(machine=records.cpu_machine(memory_limit_bytes=16 * GIB, memory_used_bytes=15 * GIB)),
+        check="memory",
+        severity="warning",
+        finding="hardly any memory",
+        remedy="end other programs",
     ),
     "a full disk": SetUp(
         facts=records.cpu_facts(machine=records.cpu_machine(free_disk_bytes=GIB)),
@@ -701,6 +732,28 @@ def test_a_card_of_amds_that_torch_uses_is_not_held_against_nvidias() -> None:
     findings = judge(records.facts(torch=torch))
     assert named(findings, "visible") == []
     assert is_ready(findings)
+
+
+def test_as_many_threads_as_the_quota_has_cores_are_right() -> None:
+    machine = records.cpu_machine(quota_cores=2.0, usable_cores=2)
+    found = named(judge(records.cpu_facts(machine=machine, variables={"OMP_NUM_THREADS": "2"})), "cores")
+    assert [(finding.severity, finding.finding) for finding in found] == [
+        ("ok", "2 of 8 CPU cores usable"),
+        ("note", "the container may use 2 of 8 cores"),
+    ]
+
+
+@pytest.mark.parametrize("status", ["untried", "skipped", "unsupported"])
+def test_what_was_left_out_is_no_error(status: str) -> None:
+    findings = judge(_proved(status, "because"))
+    assert [(found.severity, found.evidence) for found in named(findings, "proof")] == [("note", "because")]
+    assert is_ready(findings)
+
+
+def test_every_way_in_which_the_drivers_tool_fails_is_met() -> None:
+    texts = [set_up.facts.driver.text for set_up in SET_UPS.values()]
+    for failure in FAILURES:
+        assert any(re.search(failure.pattern, text, re.IGNORECASE) for text in texts), failure
 
 
 def test_the_links_between_cards_are_named() -> None:
