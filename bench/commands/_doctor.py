@@ -67,12 +67,17 @@ def look(say: Callable[[str], None]) -> Facts:
 
 
 def _ask_workers(pool: Pool, say: Callable[[str], None], facts: Facts) -> Facts:
-    facts = dataclasses.replace(facts, notes=tuple(pool.notes), broken=dict(_broken(pool)))
+    broken: dict[str, str] = {}
+    facts = dataclasses.replace(facts, notes=tuple(pool.notes), broken=broken)
     try:
+        for name, error in _broken(pool):
+            broken[name] = error
         seen = pool.call("bench.doctor._in_worker:look_at_torch", timeout_seconds=CALL_SECONDS)
         facts = dataclasses.replace(facts, torch=from_plain(Torch, seen))
-    except CallError as error:
-        facts = dataclasses.replace(facts, torch_failure=str(error))
+    except CallError as failure:
+        facts = dataclasses.replace(facts, torch_failure=str(failure))
+    except NothingToMeasureError as failure:  # of no further use, and what workers told before is kept
+        return dataclasses.replace(facts, torch_failure=str(failure))
     proofs = _proofs.run(pool, _proofs.plan(pool.environment.devices), say)
     return dataclasses.replace(facts, proofs=tuple(proofs))
 

@@ -215,6 +215,23 @@ def test_what_workers_told_is_kept_when_no_more_can_be_started(
     assert [proof.status for proof in facts.proofs] == ["crashed", "untried", "untried", "untried"]
 
 
+def test_which_packages_are_broken_is_kept_when_torch_cannot_be_asked(
+    pool: type[FakePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = pool.call
+
+    def dies(self: FakePool, function: str, **fields: Any) -> dict[str, Any]:
+        if "name" not in fields:
+            raise NothingToMeasureError("a process that starts workers died and cannot be replaced: no")
+        return call(self, function, **fields)
+
+    monkeypatch.setattr(pool, "call", dies)
+    facts = _look()
+    assert facts.torch_failure.startswith("a process that starts workers died")
+    assert facts.broken.keys() == {"json", "csv"}
+    assert facts.notes != ()
+
+
 def test_a_worker_that_dies_when_torch_is_asked_is_a_fact(pool: type[FakePool]) -> None:
     pool.fails = ("bench.doctor._in_worker:look_at_torch", "csv")
     facts = _look()

@@ -531,12 +531,12 @@ SET_UPS: dict[str, SetUp] = {
     ),
     "more threads than the quota": SetUp(
         facts=records.cpu_facts(
-            machine=records.cpu_machine(quota_cores=2.0, usable_cores=2), variables={"OPENBLAS_NUM_THREADS": "8"}
+            machine=records.cpu_machine(quota_cores=2.0, usable_cores=2), variables={"OMP_NUM_THREADS": "4"}
         ),
         check="cores",
         severity="warning",
-        finding="8 threads on 2 cores",
-        remedy="set OPENBLAS_NUM_THREADS=2",
+        finding="4 threads on 2 cores",
+        remedy="set OMP_NUM_THREADS=2",
     ),
     "more threads than cores": SetUp(
         facts=records.cpu_facts(variables={"OMP_NUM_THREADS": "64"}),
