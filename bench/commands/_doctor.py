@@ -70,8 +70,7 @@ def _ask_workers(pool: Pool, say: Callable[[str], None], facts: Facts) -> Facts:
     broken: dict[str, str] = {}
     facts = dataclasses.replace(facts, notes=tuple(pool.notes), broken=broken)
     try:
-        for name, error in _broken(pool):
-            broken[name] = error
+        broken.update(_broken(pool))  # pair by pair: those before a failure are in it
         seen = pool.call("bench.doctor._in_worker:look_at_torch", timeout_seconds=CALL_SECONDS)
         facts = dataclasses.replace(facts, torch=from_plain(Torch, seen))
     except CallError as failure:
