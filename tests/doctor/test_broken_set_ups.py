@@ -400,10 +400,11 @@ SET_UPS: dict[str, SetUp] = {
     "a card that is too old for this build": SetUp(
         facts=records.facts(
             torch=records.torch(devices=(records.device(name="Tesla P40", capability=(6, 1)),)),
+            versions={"torchvision": "0.28.0", "triton": "3.7.1"},
         ),
         check="architecture",
         finding="no kernels for Tesla P40 (sm_61)",
-        remedy=f"{INDEX}/cu126",
+        remedy=f"install torch torchvision --index-url {INDEX}/cu126",
     ),
     # https://github.com/jiangyzy/GOAE/issues/16
     "a card that is too new for this build": SetUp(
