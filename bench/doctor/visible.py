@@ -34,8 +34,9 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _hidden(facts: Facts, name: str) -> Finding:
+    is_all = facts.has_driver and driver_needed(facts) is None  # else there is an error of the driver's before this
     return Finding(
-        severity="error" if facts.has_driver else "warning",  # without a driver that answers, that is the error
+        severity="error" if is_all else "warning",
         finding=f"{name} hides every device",
         evidence=f"{name}={facts.variables[name]!r}",
         remedy=f"start the container with {name}=all"
@@ -103,8 +104,8 @@ def _names_no_card(value: str, cards: Sequence[Card]) -> bool:
     index = re.match(r"[+-]?\d+", first)
     if index is not None:
         return not 0 <= int(index.group()) < len(cards)
-    if first.startswith("MIG-"):  # its names are not collected
-        return not any(card.mig_devices for card in cards)
+    if first.startswith("MIG-"):  # names of slices are not collected
+        return not any(card.mig == "Enabled" for card in cards)
     known = [card.uuid for card in cards]
     return not (first.startswith("GPU-") and ("" in known or any(uuid.startswith(first) for uuid in known)))
 

@@ -343,6 +343,26 @@ SET_UPS: dict[str, SetUp] = {
         finding="no GPU is visible",
         remedy="pass it through",
     ),
+    "an old driver and an empty CUDA_VISIBLE_DEVICES": SetUp(
+        facts=_unusable(
+            "",
+            driver=records.driver(version="550.127.05", cuda_version="12.4"),
+            variables={"CUDA_VISIBLE_DEVICES": ""},
+        ),
+        check="build",
+        finding="too old for CUDA 13.0",
+        remedy=f"{INDEX}/cu126",
+    ),
+    "a variable that names a slice which has not been made": SetUp(
+        facts=_unusable(
+            "No CUDA GPUs are available",
+            driver=records.driver(cards=(records.card(mig="Enabled"),)),
+            variables={"CUDA_VISIBLE_DEVICES": "MIG-529b3263"},
+        ),
+        check="visible",
+        finding="no slice has been made",
+        remedy="nvidia-smi mig -cgi",
+    ),
     # https://github.com/pytorch/pytorch/issues/95784 (MIG mode, device_count 0)
     "MIG without a slice": SetUp(
         facts=_unusable(
