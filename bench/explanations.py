@@ -63,6 +63,21 @@ EXPLANATIONS = (
         "tells which",
     ),
     Explanation(
+        name="driver_initialization",
+        pattern=r"CUDA driver initialization failed",
+        meaning="the driver's library is there, and the driver behind it does not start",
+        cause="there is no GPU, a container without its device files, or a kernel module that is not loaded",
+        remedy="see whether nvidia-smi lists the card, start a container with --gpus all; python run_bench.py doctor "
+        "tells which",
+    ),
+    Explanation(
+        name="unsupported_ptx",
+        pattern=r"provided PTX was compiled with an unsupported toolchain",
+        meaning="a kernel was compiled by a CUDA toolkit that is newer than the driver",
+        cause="an extension, or Triton's code, was built with a newer CUDA than the one that nvidia-smi names",
+        remedy="install a newer driver, or build the extension with a toolkit that is not newer than the driver's CUDA",
+    ),
+    Explanation(
         name="no_gpu_visible",
         pattern=r"No CUDA GPUs are available|no CUDA-capable device is detected|invalid device ordinal",
         meaning="the program asks for a GPU that it cannot see",
@@ -86,6 +101,13 @@ EXPLANATIONS = (
         remedy="run the same batch on the CPU, which names the line, or set CUDA_LAUNCH_BLOCKING=1",
     ),
     Explanation(
+        name="uncorrectable_ecc",
+        pattern=r"uncorrectable ECC error",
+        meaning="the card's memory lost data and could not restore it: what was computed cannot be trusted",
+        cause="a memory cell of the card fails; if it happens again, the card does",
+        remedy="reset the card (sudo nvidia-smi --gpu-reset) or restart the machine; have it replaced if it comes back",
+    ),
+    Explanation(
         name="illegal_memory_access",
         pattern=r"illegal memory access|misaligned address|unspecified launch failure|CUBLAS_STATUS_EXECUTION_FAILED",
         meaning="a kernel read or wrote where it must not; the line shown is often not the guilty one",
@@ -94,10 +116,17 @@ EXPLANATIONS = (
         "extensions",
     ),
     Explanation(
+        name="mps_out_of_memory",
+        pattern=r"MPS backend out of memory",
+        meaning="the part of a Mac's memory that its GPU may have is full",
+        cause="the batch is too large, or other programs have the memory, which the GPU shares with all of them",
+        remedy="halve the batch, end other programs, keep loss.item() and not loss; "
+        "PYTORCH_MPS_HIGH_WATERMARK_RATIO=0.0 lifts the limit and may stall the Mac",
+    ),
+    Explanation(
         name="cuda_out_of_memory",
-        pattern=r"CUDA out of memory|OutOfMemoryError|CUDA error: out of memory|(CUDNN|"
-        r"CUBLAS)_STATUS_(INTERNAL_ERROR_)?"
-        r"(DEVICE_|HOST_)?ALLOC\w*_FAILED|HIP out of memory|XPU out of memory",
+        pattern=r"CUDA out of memory|OutOfMemoryError|CUDA error: out of memory|"
+        r"(CUDNN|CUBLAS)_STATUS_(INTERNAL_ERROR_)?(DEVICE_|HOST_)?ALLOC\w*_FAILED|HIP out of memory|XPU out of memory",
         meaning="the GPU's memory does not hold the model, its gradients, the optimizer's state and the activations",
         cause="the batch is too large; or another process, or a tensor kept over steps (a list of losses), has "
         "the rest",
@@ -114,21 +143,35 @@ EXPLANATIONS = (
     ),
     Explanation(
         name="shared_memory",
-        pattern=r"bus error|SIGBUS|insufficient shared memory|shared memory segment|"
-        r"No space left on device.*shm|/dev/shm",
+        pattern=r"bus error|SIGBUS|insufficient shared memory|out of shared memory|creating shared memory segment|"
+        r"/dev/shm.*No space left on device|No space left on device.*/dev/shm|</?torch_\w+>.*No space left on device",
         meaning="the shared memory, /dev/shm, is full, over which loader workers and NCCL exchange data",
         cause="a container gets 64 MiB of it by default",
         remedy="docker: --shm-size 8g or --ipc host; elsewhere fewer loader workers, or num_workers=0 to be sure",
     ),
     Explanation(
+        name="disk_full",
+        pattern=r"No space left on device",
+        meaning="the disk is full to which the program writes",
+        cause="checkpoints, caches (~/.cache/huggingface, pip, torch.compile) or logs; or /tmp is a small disk",
+        remedy="see `df -h` for which disk it is, delete old checkpoints; TMPDIR, HF_HOME and TORCHINDUCTOR_CACHE_DIR "
+        "lead elsewhere",
+    ),
+    Explanation(
+        name="loader_worker",
+        pattern=r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed by signal)",
+        meaning="a process that loads data ended without a word",
+        cause="memory is full, native code of the data set broke, or something else ended it",
+        remedy="num_workers=0 shows the error itself; fewer workers if memory is full (`sudo dmesg | tail` says so)",
+    ),
+    Explanation(
         name="different_devices",
         pattern=r"Expected all tensors to be on the same device|found at least two devices|"
-        r"Input type \(.*\) and weight "
-        r"type \(.*\) should be the same|module must have its parameters and buffers on device",
+        r"Input type \(.*\) and weight type \(.*\) should be the same|"
+        r"module must have its parameters and buffers on device",
         meaning="one operation was given tensors on different devices",
         cause="the model was moved and the batch was not, or forward() makes a tensor without device=, or keeps "
-        "one as a "
-        "plain attribute",
+        "one as a plain attribute",
         remedy="move the batch too, make new tensors with device=x.device, and register_buffer what belongs to "
         "the model",
     ),
@@ -148,6 +191,16 @@ EXPLANATIONS = (
         remedy="leave the model in float32 and use torch.autocast, or convert the batch with .to(model's dtype)",
     ),
     Explanation(
+        name="checkpoint",
+        pattern=r"size mismatch for [\w.]+: copying a param|Error\(s\) in loading state_dict|"
+        r"(Missing|Unexpected) key\(s\) in state_dict",
+        meaning="the checkpoint is of another model than the one that it is loaded into",
+        cause="another number of classes or layers, another size of the model, or names that begin with `module.` "
+        "from DDP",
+        remedy="make the model as it was when the checkpoint was saved; for another number of classes leave the last "
+        "layer out of it; save ddp_model.module.state_dict()",
+    ),
+    Explanation(
         name="shapes",
         pattern=r"shapes cannot be multiplied|size mismatch|The size of tensor a .* must match",
         meaning="two tensors do not fit each other; this has nothing to do with the GPU",
@@ -161,6 +214,15 @@ EXPLANATIONS = (
         meaning="another cuDNN is found than the one that torch was built with",
         cause="LD_LIBRARY_PATH, or a system-wide cuDNN, comes before torch's own",
         remedy="unset LD_LIBRARY_PATH, and install torch again with what it asks for",
+    ),
+    Explanation(
+        name="missing_cuda_library",
+        pattern=r"lib(cudart|cublas|cublasLt|cudnn|cufft|curand|cusolver|cusparse|cusparseLt|nccl|nvrtc|nvJitLink|cupti)"
+        r"\.so[.\d]*: cannot open shared object",
+        meaning="a package looks for a library of CUDA that is not there",
+        cause="the package was built for another CUDA: .so.12 is not in a torch of CUDA 13, nor in a build for the CPU",
+        remedy="install torch, torchvision and torchaudio together from one index (doctor gives the line), and what "
+        "else was built for CUDA anew",
     ),
     Explanation(
         name="cudnn",
@@ -180,8 +242,7 @@ EXPLANATIONS = (
     Explanation(
         name="nccl_timeout",
         pattern=r"Watchdog caught collective operation timeout|collective operation timeout|"
-        r"Timed out waiting \d+ms for "
-        r"(recv|send)|heartbeat monitor timed out|ranks? .* pass(ed)? monitoredBarrier",
+        r"Timed out waiting \d+ms for (recv|send)|heartbeat monitor timed out|ranks? .* pass(ed)? monitoredBarrier",
         meaning="a rank waited for another one that did not come to the same exchange",
         cause="one rank failed or is slower, or ranks have different numbers of batches or different branches",
         remedy="look for the first error of every rank; TORCH_DISTRIBUTED_DEBUG=DETAIL names the operation",
@@ -192,8 +253,7 @@ EXPLANATIONS = (
         r"unhandled (system|cuda) error",
         meaning="the exchange between GPUs failed",
         cause="shared memory (/dev/shm) too small in a container, a network card that does not lead to the "
-        "others, two ranks on "
-        "one GPU",
+        "others, two ranks on one GPU",
         remedy="set NCCL_DEBUG=WARN and read its line; docker: --ipc host; then try NCCL_P2P_DISABLE=1 to find "
         "the link",
     ),
@@ -207,8 +267,9 @@ EXPLANATIONS = (
     ),
     Explanation(
         name="connection",
-        pattern=r"Connection (refused|reset|closed) by (remote )?peer|Connection refused|Gloo connectFullMesh failed|"
-        r"client socket has (timed out|failed to connect)",
+        pattern=r"(gloo|nccl|c10d|TCPStore|DistNetworkError|DistStoreError|\brank\b).*"
+        r"Connection (refused|reset|closed)|Connection closed by remote peer|Gloo connectFullMesh failed|"
+        r"Call to \w+ .*Connection (refused|reset)|client socket has (timed out|failed to connect)",
         meaning="a rank cannot reach another one, or it has ended",
         cause="the other rank failed first, MASTER_ADDR is wrong, or a firewall is between",
         remedy="look for the first error of the other ranks; GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME choose "
@@ -249,7 +310,8 @@ EXPLANATIONS = (
         r"undefined symbol: \w*(c10|torch|at)",
         meaning="a package was compiled for another torch than the one that is installed",
         cause="torch was replaced, and torchvision, torchaudio or an extension was not",
-        remedy="install them together from one index; python run_bench.py doctor gives the line",
+        remedy="install torch, torchvision and torchaudio together from one index (doctor gives the line); build an "
+        "extension again",
     ),
     Explanation(
         name="no_compiler",
@@ -260,8 +322,15 @@ EXPLANATIONS = (
         remedy="install g++ (apt install g++), or train without torch.compile",
     ),
     Explanation(
+        name="half_parameters",
+        pattern=r"Attempting to unscale FP16 gradients",
+        meaning="the model's parameters are in fp16, and GradScaler wants them in float32",
+        cause="model.half(), or a model that was loaded with torch_dtype=torch.float16",
+        remedy="keep the parameters in float32 (model.float()) and let torch.autocast choose fp16 for each operation",
+    ),
+    Explanation(
         name="nan_loss",
-        pattern=r"loss is (nan|inf)|returned nan values|non-?finite|attempting to unscale FP16 gradients",
+        pattern=r"loss is (nan|inf)|returned nan values|non-?finite",
         meaning="the training left the range of numbers",
         cause="fp16 without GradScaler or with a model in half precision, a learning rate too high, or bad data",
         remedy="amp_bf16 in place of amp_fp16, a lower learning rate, clip_grad_norm_, "

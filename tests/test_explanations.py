@@ -90,7 +90,33 @@ TEXTS = {
     "RuntimeError: operator torchvision::nms does not exist": "torchvision_mismatch",
     "torch._inductor.exc.InvalidCxxCompiler: No working C++ compiler found": "no_compiler",
     "NonFiniteLossError: the loss is nan on rank 0; timings of it mean nothing": "nan_loss",
-    "ValueError: Attempting to unscale FP16 gradients.": "nan_loss",
+    "ValueError: Attempting to unscale FP16 gradients.": "half_parameters",
+    "UserWarning: CUDA initialization: CUDA driver initialization failed, you might not have a CUDA gpu. (Triggered "
+    "internally at ../c10/cuda/CUDAFunctions.cpp:108.)": "driver_initialization",
+    "RuntimeError: CUDA error: the provided PTX was compiled with an unsupported toolchain.": "unsupported_ptx",
+    "RuntimeError: DataLoader worker (pid(s) 12345) exited unexpectedly": "loader_worker",
+    "RuntimeError: DataLoader worker (pid 12345) is killed by signal: Aborted.": "loader_worker",
+    "RuntimeError: DataLoader worker (pid 12345) is killed by signal: Killed.": "host_out_of_memory",
+    "RuntimeError: DataLoader worker (pid 12345) is killed by signal: Bus error. It is possible that dataloader's "
+    "workers are out of shared memory.": "shared_memory",
+    "RuntimeError: CUDA error: uncorrectable ECC error encountered": "uncorrectable_ecc",
+    "RuntimeError: MPS backend out of memory (MPS allocated: 18.01 GB, other allocations: 96.00 MB, max allowed: "
+    "18.13 GB).": "mps_out_of_memory",
+    "ImportError: libcudart.so.12: cannot open shared object file: No such file or directory": "missing_cuda_library",
+    "OSError: libcublasLt.so.12: cannot open shared object file: No such file or directory": "missing_cuda_library",
+    "OSError: [Errno 28] No space left on device: 'checkpoint.pt'": "disk_full",
+    "RuntimeError: unable to write to file </torch_123_4>: No space left on device (28)": "shared_memory",
+    "OSError: [Errno 28] No space left on device: '/dev/shm/nccl-EoOvZr'": "shared_memory",
+    "RuntimeError: Error(s) in loading state_dict for ResNet:\n\tsize mismatch for fc.weight: copying a param with "
+    "shape torch.Size([1000, 512]) from checkpoint, the shape in current model is "
+    "torch.Size([10, 512]).": "checkpoint",
+    "size mismatch for fc.weight: copying a param with shape torch.Size([1000, 512]) from checkpoint": "checkpoint",
+    "RuntimeError: size mismatch, m1: [64 x 512], m2: [256 x 10]": "shapes",
+    "torch.distributed.DistNetworkError: The client socket has failed to connect to any network address of (10.0.0.1, "
+    "29500). The client socket has failed to connect to 10.0.0.1:29500 (errno: 111 - Connection "
+    "refused).": "connection",
+    "RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:799] connect [127.0.0.1]:1: Connection "
+    "refused": "connection",
     "RuntimeError: Trying to backward through the graph a second time (or directly access saved tensors "
     "after they have "
     "already been freed).": "double_backward",
@@ -122,7 +148,14 @@ def test_a_whole_traceback_is_recognised_by_what_is_in_it() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hello", "KeyError: 'labels'", "needs 1 CUDA device, found 0", "ValueError: not enough values to unpack"],
+    [
+        *("", "hello", "KeyError: 'labels'", "needs 1 CUDA device, found 0"),
+        *("ValueError: not enough values to unpack", "/dev/shm is fine", "a shared memory segment of 8 GiB"),
+        *(
+            "ssh: connect to host gpu-box port 22: Connection refused",
+            "curl: (56) Recv failure: Connection reset by peer",
+        ),
+    ],
 )
 def test_a_text_that_no_row_knows_is_none(text: str) -> None:
     assert explain(text) is None

@@ -40,11 +40,11 @@ def run(output: str, *, quiet: bool) -> int:
     except Interrupted as interrupted:
         print(f"{interrupted}: nothing was found out", file=sys.stderr)
         return interrupted.exit_status
-    scrub = Scrub.of_this_machine()
+    scrub = Scrub.of_this_machine(facts.versions.values())
     findings = scrub.findings(worst_first(judge(facts)))
-    facts = dataclasses.replace(facts, variables={name: scrub.text(value) for name, value in facts.variables.items()})
+    facts = scrub.facts(facts)
     if output == "json":
-        print(json.dumps(plain(facts, findings), indent=2))
+        print(json.dumps(scrub.plain(plain(facts, findings)), indent=2))
     elif output == "markdown":
         print(markdown(facts, findings))
     else:
@@ -67,12 +67,16 @@ def look(say: Callable[[str], None]) -> Facts:
 
 
 def _ask_workers(pool: Pool, say: Callable[[str], None], facts: Facts) -> Facts:
-    facts = dataclasses.replace(facts, notes=tuple(pool.notes), broken=dict(_broken(pool)))
+    broken: dict[str, str] = {}
+    facts = dataclasses.replace(facts, notes=tuple(pool.notes), broken=broken)
     try:
+        broken.update(_broken(pool))  # pair by pair: those before a failure are in it
         seen = pool.call("bench.doctor._in_worker:look_at_torch", timeout_seconds=CALL_SECONDS)
         facts = dataclasses.replace(facts, torch=from_plain(Torch, seen))
-    except CallError as error:
-        facts = dataclasses.replace(facts, torch_failure=str(error))
+    except CallError as failure:
+        facts = dataclasses.replace(facts, torch_failure=str(failure))
+    except NothingToMeasureError as failure:  # of no further use, and what workers told before is kept
+        return dataclasses.replace(facts, torch_failure=str(failure))
     proofs = _proofs.run(pool, _proofs.plan(pool.environment.devices), say)
     return dataclasses.replace(facts, proofs=tuple(proofs))
 

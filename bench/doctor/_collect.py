@@ -17,6 +17,7 @@ from bench.doctor._smi import driver_from
 
 PROGRAM_SECONDS = 10.0
 """Of one program; `nvidia-smi` takes two seconds or so on a machine of eight cards without persistence mode."""
+USUAL_TOOLKIT = "/usr/local/cuda"
 KILLED_SECONDS = 1.0
 """That a killed program gets to be gone."""
 
@@ -40,7 +41,11 @@ DISTRIBUTIONS = (
 def collect(environment: Mapping[str, str]) -> Facts:
     """Return what can be seen without torch; the programs are asked side by side."""
     with ThreadPoolExecutor(3) as threads:
-        driver, topology, nvcc = threads.submit(ask_driver), threads.submit(_topology), threads.submit(_nvcc)
+        driver, topology, nvcc = (
+            threads.submit(ask_driver),
+            threads.submit(_topology),
+            threads.submit(_nvcc, environment),
+        )
         seen = look_at_machine()
         return Facts(
             machine=seen,
@@ -62,13 +67,15 @@ def ask_driver() -> Driver:
         return Driver(outcome="timeout", text=f"nvidia-smi did not answer within {PROGRAM_SECONDS:g} s")
     except OSError as error:
         return Driver(outcome="failed", text=f"nvidia-smi cannot be run: {error.strerror}")
-    said = " ".join(f"{ended.stdout if not _is_xml(ended.stdout) else ''} {ended.stderr}".split())
-    if ended.returncode != 0 or not _is_xml(ended.stdout):
-        return Driver(outcome="failed", text=said or f"nvidia-smi ended with exit status {ended.returncode}")
+    status = f"nvidia-smi ended with exit status {ended.returncode}"
+    if not _is_xml(ended.stdout):
+        return Driver(outcome="failed", text=" ".join(f"{ended.stdout} {ended.stderr}".split()) or status)
     try:
-        return driver_from(ended.stdout)
+        driver = driver_from(ended.stdout)
     except ValueError as error:
         return Driver(outcome="failed", text=str(error))
+    # It complains about one card, or about what it could not read, and tells the rest all the same.
+    return dataclasses.replace(driver, text=" ".join(ended.stderr.split()) or status) if ended.returncode else driver
 
 
 def _nvidia_smi() -> str | None:
@@ -84,8 +91,11 @@ def _topology() -> str:
         return ""
 
 
-def _nvcc() -> str:
-    program = shutil.which("nvcc")
+def _nvcc(environment: Mapping[str, str]) -> str:
+    """Ask the compiler that extensions of torch are built with, which looks for it in this order."""
+    home = environment.get("CUDA_HOME")
+    folders = (f"{home}/bin" if home else "", environment.get("PATH", os.defpath), f"{USUAL_TOOLKIT}/bin")
+    program = next((found for folder in folders if folder and (found := shutil.which("nvcc", path=folder))), None)
     try:
         return _run(program, "--version").stdout.strip() if program else ""
     except (OSError, subprocess.TimeoutExpired):

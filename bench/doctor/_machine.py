@@ -33,6 +33,7 @@ def look_at_machine(root: Path = Path("/")) -> Machine:
         cpu=_field(cpu, "model name") or platform.processor() or platform.machine(),
         cpu_flags=tuple(flag for flag in CPU_FLAGS if flag in flags),
         logical_cores=os.cpu_count() or 1,
+        visible_cores=_visible_cores(),
         usable_cores=machine.usable_cores(),
         quota_cores=_quota_cores(root),
         governor=_read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -41,6 +42,7 @@ def look_at_machine(root: Path = Path("/")) -> Machine:
         total_memory_bytes=memory.total,
         available_memory_bytes=memory.available,
         memory_limit_bytes=_memory_limit_bytes(root),
+        memory_used_bytes=_memory_used_bytes(root),
         shared_memory_bytes=_size_bytes(root / "dev/shm"),
         free_disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free,
         cxx=machine.cxx_name(),
@@ -63,6 +65,10 @@ def _is_nvidia_card(device: Path) -> bool:
     return _read(device / "vendor") == NVIDIA and _read(device / "class").startswith(DISPLAY_CLASS)
 
 
+def _visible_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _quota_cores(root: Path) -> float | None:
     """Return the cores that the cgroup may use, of version 2 or 1."""
     words = _read(root / "sys/fs/cgroup/cpu.max").split()
@@ -79,6 +85,20 @@ def _memory_limit_bytes(root: Path) -> int | None:
         text = _read(root / "sys/fs/cgroup" / name)
         if text.isdigit() and int(text) < 2**60:
             return int(text)
+    return None
+
+
+def _memory_used_bytes(root: Path) -> int | None:
+    """Return what the cgroup uses, less cached files that nobody has used lately, as `docker stats` counts."""
+    folder = root / "sys/fs/cgroup"
+    for used, stat, cached in (
+        ("memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        text = _read(folder / used)
+        if text.isdigit():
+            counts = dict(line.split()[:2] for line in _read(folder / stat).splitlines() if len(line.split()) > 1)
+            return max(0, int(text) - int(counts.get(cached, "0")))
     return None
 
 

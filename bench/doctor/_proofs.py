@@ -5,6 +5,7 @@ from typing import Literal
 
 from bench.case import Case
 from bench.doctor._seen import Proof
+from bench.errors import NothingToMeasureError
 from bench.precisions import PRECISIONS
 from bench.result import DeviceInfo, Status
 from bench.running.matrix import USUAL_INPUT, judge, num_processes
@@ -32,22 +33,32 @@ def run(
     """
     Run *cases* one after the other and yield what came of each.
 
-    A device that has hung once is left alone: every further try would cost the deadline again.
+    A device that has hung once is left alone: every further try would cost the deadline again. Where no more workers
+    can be started, all that is left stays untried.
     """
     hung: list[str] = []
+    ended = ""
     for number, case in enumerate(cases, start=1):
+        if ended:
+            yield _proof(case, "untried", ended)
+            continue
         what = f"{case.device} {case.precision}" + (" between two ranks" if case.strategy == "ddp" else "")
         if stuck := [place for place in hung if case.device in (place, place.partition(":")[0])]:
             yield _proof(case, "untried", f"{stuck[0]} hung before")
             continue
         say(f"[{number}/{len(cases)}] a small training: {what}")
-        result = pool.visit(
-            case,
-            num_processes=num_processes(case),
-            round_index=0,
-            timeout_seconds=timeout_seconds,
-            with_extras=False,
-        )
+        try:
+            result = pool.visit(
+                case,
+                num_processes=num_processes(case),
+                round_index=0,
+                timeout_seconds=timeout_seconds,
+                with_extras=False,
+            )
+        except NothingToMeasureError as error:
+            ended = str(error)
+            yield _proof(case, "crashed", ended)
+            continue
         if result.status == "timeout":
             hung.append(case.device)
         yield _proof(case, result.status, result.reason or "")

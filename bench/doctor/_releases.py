@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 Version = tuple[int, ...]
 Capability = tuple[int, ...]
@@ -37,17 +37,22 @@ class Build:
 BUILDS = (
     Build(index="cu130", cuda_major=13, capabilities=((7, 5), (12, 9))),
     Build(index="cu126", cuda_major=12, capabilities=((5, 0), (9, 9))),
-    # The last that ran Blackwell cards on drivers of CUDA 12; PyTorch 2.12 dropped it.
-    Build(index="cu128", cuda_major=12, capabilities=((7, 0), (12, 9)), torch="'torch<2.12'"),
+    # The last that ran Blackwell cards on drivers of CUDA 12; PyTorch 2.12 dropped it, and 2.11 Volta in it.
+    Build(index="cu128", cuda_major=12, capabilities=((7, 5), (12, 9)), torch="'torch<2.12'"),
+    Build(index="cu128", cuda_major=12, capabilities=((7, 0), (12, 9)), torch="'torch<2.11'"),
     # The last for drivers of CUDA 11; PyTorch 2.8 dropped it.
     Build(index="cu118", cuda_major=11, capabilities=((5, 0), (9, 9)), torch="'torch<2.8'"),
 )
 """
 What to install, best first.
 
-Indices and architectures as in PyTorch's RELEASE.md, "Release Compatibility Matrix"
-(https://github.com/pytorch/pytorch/blob/main/RELEASE.md).
+The places to check them: https://pytorch.org/get-started/locally/ for what is newest, and
+https://pytorch.org/get-started/previous-versions/ for what came before.
 """
+
+INDICES = "https://download.pytorch.org/whl"
+COMPANIONS = ("torchvision", "torchaudio")
+"""Are built for one torch each, so that they change with it."""
 
 ARCHITECTURES: dict[str, Capability] = {
     "Kepler": (3, 5),
@@ -75,13 +80,28 @@ def min_driver(cuda: str) -> str | None:
     return MIN_DRIVERS.get(version[0]) if version else None
 
 
-def install_line(driver: str, capabilities: Sequence[Capability]) -> str | None:
-    """Return the commands that install the newest torch for *driver* and cards; None: there is none for both."""
+def install_line(driver: str, capabilities: Sequence[Capability], installed: Collection[str] = ()) -> str | None:
+    """
+    Return the commands that install the newest torch for *driver* and cards; None: there is none for both.
+
+    Those of torch's companions that are *installed* come along.
+    """
     build = next((build for build in BUILDS if build.fits(driver, capabilities)), None)
     if build is None:
         return None
-    install = f"python -m pip install {build.torch} --index-url https://download.pytorch.org/whl/{build.index}"
-    return f"python -m pip uninstall -y torch && {install}"
+    others = [name for name in COMPANIONS if name in installed]
+    removal = f"python -m pip uninstall -y {' '.join(['torch', *others])}"
+    return f"{removal} && python -m pip install {' '.join([build.torch, *others])} --index-url {INDICES}/{build.index}"
+
+
+def index_of(version: str, cuda: str, hip: str) -> str:
+    """Return the index from which a torch of *version* came; from PyPI it has no suffix, and is of *cuda*."""
+    suffix = re.search(r"\+(rocm\d+(?:\.\d+)?|cu\d+|xpu|cpu)", version)
+    if suffix is not None:
+        return f"{INDICES}/{suffix[1]}"
+    if hip:
+        return f"{INDICES}/rocm{'.'.join(map(str, version_of(hip)[:2]))}"
+    return f"{INDICES}/{'cu' + cuda.replace('.', '') if cuda else 'cpu'}"
 
 
 def capabilities_of(architectures: Sequence[str]) -> list[Capability]:

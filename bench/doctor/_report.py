@@ -78,11 +78,16 @@ def markdown(facts: Facts, findings: Sequence[Finding]) -> str:
                 evidence = f" ({finding.evidence})" if finding.evidence else ""
                 cells = (severity, finding.name, f"{finding.finding}{evidence}", finding.remedy)
                 lines.append(f"| {' | '.join(map(_cell, cells))} |")
-    variables = [f"{name}={value}" for name, value in facts.variables.items()]
+    variables = [f"{name}={_one_line(value)}" for name, value in facts.variables.items()]
     lines += ["", "```text", *(variables or ["none of the variables that matter is set"]), "```"]
     return "\n".join(lines)
 
 
 def _cell(text: str) -> str:
-    """Return *text* so that it stays in its cell and is no markup."""
-    return " ".join(text.split()).replace("|", r"\|").replace("<", "&lt;")
+    """Return *text* so that it stays in its cell, is no markup and calls nobody."""
+    return _one_line(text).replace("|", r"\|").replace("<", "&lt;").replace("@", "&#64;")
+
+
+def _one_line(text: str) -> str:
+    """Return *text* in one line that ends no block of code."""
+    return " ".join(text.split()).replace("```", "'''")

@@ -15,6 +15,7 @@ class Card:
     """One NVIDIA card as the driver's own tool sees it, whatever torch sees. None: it does not say."""
 
     name: str
+    uuid: str = ""
     architecture: str = ""
     persistence: str = ""
     mig: str = ""
@@ -44,7 +45,7 @@ class Driver:
 
     outcome: Outcome = "missing"
     text: str = ""
-    """What it said where it failed."""
+    """What it said where it failed, or what it complained about while it answered."""
     version: str = ""
     cuda_version: str = ""
     """The newest CUDA that the driver knows."""
@@ -70,7 +71,10 @@ class Machine:
     cpu_flags: tuple[str, ...] = ()
     """Those of them that decide which arithmetic is fast."""
     logical_cores: int = 1
+    visible_cores: int = 1
+    """Of the affinity: torch starts a thread for each, whatever the quota is."""
     usable_cores: int = 1
+    """The same, cut by the quota."""
     quota_cores: float | None = None
     governor: str = ""
     smt: bool | None = None
@@ -79,6 +83,8 @@ class Machine:
     available_memory_bytes: int | None = None
     memory_limit_bytes: int | None = None
     """Of the cgroup."""
+    memory_used_bytes: int | None = None
+    """By the cgroup, less what the kernel gives back when it is asked for more."""
     shared_memory_bytes: int | None = None
     """Size of /dev/shm."""
     free_disk_bytes: int | None = None

@@ -38,6 +38,7 @@ def driver_from(xml: str) -> Driver:
 def _card(gpu: ElementTree.Element) -> Card:
     return Card(
         name=_text(gpu, "product_name"),
+        uuid=_text(gpu, "uuid"),
         architecture=_text(gpu, "product_architecture"),
         persistence=_text(gpu, "persistence_mode"),
         mig=_text(gpu, "mig_mode/current_mig"),

@@ -26,7 +26,8 @@ def is_covered(capability: Capability, architectures: Sequence[str]) -> bool:
     Whether code for one of *architectures* runs on a card of *capability*.
 
     Machine code runs on cards of the same major version and at least its minor one, PTX on every newer card (NVIDIA,
-    CUDA C++ Programming Guide, "Application Compatibility"). A letter at the end ties it to one architecture.
+    CUDA C++ Programming Guide, "Application Compatibility"). An `a` at the end ties either to one architecture, an `f`
+    to its family: the same major version and at least its minor one.
     """
     major, minor = capability[:2]
     for name in architectures:
@@ -34,9 +35,9 @@ def is_covered(capability: Capability, architectures: Sequence[str]) -> bool:
         if found is None:
             continue
         built = (int(found[2]), int(found[3]))
-        if name[-1].isalpha():
+        if name.endswith("a"):
             runs = built == (major, minor)
-        elif found[1] == "sm":
+        elif found[1] == "sm" or name.endswith("f"):
             runs = built[0] == major and built[1] <= minor
         else:
             runs = built <= (major, minor)
@@ -47,7 +48,7 @@ def is_covered(capability: Capability, architectures: Sequence[str]) -> bool:
 
 def _uncovered(facts: Facts, device: Device, names: Sequence[str]) -> Finding:
     capability = device.capability or ()
-    line = install_line(facts.driver.version, [capability])
+    line = install_line(facts.driver.version, [capability], facts.versions)
     return Finding(
         severity="error",
         finding=f"this torch has no kernels for {device.name} (sm_{''.join(map(str, capability))})",

@@ -50,11 +50,16 @@ def driver_needed(facts: Facts) -> str | None:
     return needed if is_older else None
 
 
+def _install_line(facts: Facts) -> str | None:
+    architectures = [card.architecture for card in facts.driver.cards]
+    return install_line(facts.driver.version, capabilities_of(architectures), facts.versions)
+
+
 def _cuda_build(facts: Facts, torch: Torch) -> Finding:
     driver, needed = facts.driver, driver_needed(facts)
     if needed is None:
         return Finding(severity="ok", finding=f"torch {torch.version} is a CUDA {torch.cuda} build")
-    line = install_line(driver.version, capabilities_of([card.architecture for card in driver.cards]))
+    line = _install_line(facts)
     other = f", or a torch for this one: {line}" if line else ""
     return Finding(
         severity="error",
@@ -68,7 +73,7 @@ def _cuda_build(facts: Facts, torch: Torch) -> Finding:
 def _cpu_build_beside_a_driver(facts: Facts, torch: Torch) -> Finding:
     driver = facts.driver
     cards = ", ".join(dict.fromkeys(card.name for card in driver.cards))
-    line = install_line(driver.version, capabilities_of([card.architecture for card in driver.cards]))
+    line = _install_line(facts)
     return Finding(
         severity="error",
         finding=f"torch {torch.version} is a CPU-only build, so it cannot use {cards}",
@@ -80,7 +85,7 @@ def _cpu_build_beside_a_driver(facts: Facts, torch: Torch) -> Finding:
 def _without_device(facts: Facts, torch: Torch, kind: str) -> Finding:
     """Judge a build for another maker's accelerator than the one that is there, if any is."""
     if facts.has_driver:
-        line = install_line(facts.driver.version, capabilities_of([card.architecture for card in facts.driver.cards]))
+        line = _install_line(facts)
         return Finding(
             severity="error",
             finding=f"torch {torch.version} is a {kind} build, and the card is NVIDIA's",
@@ -89,8 +94,7 @@ def _without_device(facts: Facts, torch: Torch, kind: str) -> Finding:
         )
     cures = {
         "ROCm": "see that `rocminfo` lists the card, that /dev/kfd is there (in a container: --device /dev/kfd "
-        "--device "
-        "/dev/dri), and that you are in the groups render and video",
+        "--device /dev/dri), and that you are in the groups render and video",
         "XPU": "see that Intel's GPU driver is installed and that you are in the group render",
         "MPS": "MPS needs Apple silicon and macOS 13 or newer, outside a virtual machine",
     }

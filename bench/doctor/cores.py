@@ -14,8 +14,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     """Say which cores there are, then what keeps torch from using them well."""
     machine = facts.machine
     yield Finding(severity="ok", finding=_cores(machine), evidence=machine.cpu)
-    if machine.quota_cores is not None and machine.quota_cores < machine.logical_cores:
-        yield _quota(machine)
+    if machine.quota_cores is not None and machine.quota_cores < machine.visible_cores:
+        yield _quota(facts, machine.quota_cores)
     if machine.governor in SLOW_GOVERNORS:
         yield Finding(
             severity="note",
@@ -36,15 +36,20 @@ def _cores(machine: Machine) -> str:
     return ", ".join(words)
 
 
-def _quota(machine: Machine) -> Finding:
-    quota = machine.quota_cores or 0.0
-    whole = quota >= 1 and quota == int(quota)
+def _quota(facts: Facts, quota: float) -> Finding:
+    """Judge a quota of fewer cores than are seen: torch counts those that are seen, and all its threads are stopped."""
+    cores, threads = facts.machine.visible_cores, facts.variables.get("OMP_NUM_THREADS", "")
+    whole = max(1, int(quota))
+    fits = threads.isdigit() and int(threads) > 0  # by somebody's choice, which is judged with the variable
     return Finding(
-        severity="note" if whole else "warning",
-        finding=f"the container may use {quota:g} of {machine.logical_cores} cores"
-        + ("" if whole else ": it will be stopped in the middle of a step"),
+        severity="note" if fits else "warning",
+        finding=f"the container may use {quota:g} of {cores} cores"
+        + ("" if fits else f", and torch starts {cores} threads: they will be stopped in the middle of a step"),
         evidence="the cgroup's CPU quota",
-        remedy="" if whole else "give it a whole number of cores (docker: `--cpus 2`), or `--cpuset-cpus`",
+        remedy=""
+        if fits
+        else f"give the container cores of its own (docker: `--cpuset-cpus 0-{whole - 1}`), or set "
+        f"OMP_NUM_THREADS={whole}",
     )
 
 
@@ -52,13 +57,16 @@ def _threads(name: str, facts: Facts) -> Iterator[Finding]:
     text = facts.variables.get(name)
     if text is None:
         return
-    cores = facts.machine.usable_cores
+    machine = facts.machine
+    quota = machine.quota_cores
+    cores = machine.usable_cores if quota is None else min(machine.usable_cores, max(1, int(quota)))
+    all_cores = f"run `unset {name}`" if cores == machine.visible_cores else f"set {name}={cores}"
     if not text.isdigit() or int(text) == 0:
         yield Finding(
             severity="warning",
             finding=f"{name} is not a number of threads",
             evidence=f"{name}={text!r}",
-            remedy=f"run `unset {name}`",
+            remedy=all_cores,
         )
     elif int(text) != cores:
         few = int(text) < cores
@@ -66,5 +74,5 @@ def _threads(name: str, facts: Facts) -> Iterator[Finding]:
             severity="note" if few else "warning",
             finding=f"{name} makes torch use {text} thread{'' if text == '1' else 's'} on {cores} cores",
             evidence=f"{name}={text}",
-            remedy=f"run `unset {name}` for all cores" if few else f"run `unset {name}`: more threads than cores wait",
+            remedy=f"{all_cores} for all cores" if few else f"{all_cores}: more threads than cores wait",
         )

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
+from bench.doctor._containers import start_with_card
 from bench.doctor._finding import Finding
 from bench.doctor._seen import Facts
 
@@ -34,9 +35,8 @@ FAILURES = (
     Failure(
         pattern="GPU access blocked by the operating system",
         finding="Windows does not let WSL use the card",
-        remedy="update NVIDIA's driver in Windows and WSL itself (`wsl --update`), then `wsl --shutdown`; a "
-        "data-centre "
-        "card in TCC mode cannot be used from WSL",
+        remedy="update NVIDIA's driver in Windows and WSL itself (`wsl --update`), then `wsl --shutdown`; a card of a "
+        "data centre in TCC mode cannot be used from WSL",
     ),
     Failure(
         pattern="couldn.t find libnvidia-ml",
@@ -48,8 +48,8 @@ FAILURES = (
         pattern="Failed to initialize NVML: Unknown Error",
         finding="this container has lost its access to the cards",
         remedy="restart the container; it happens whenever systemd reloads on the host, until Docker's cgroup "
-        "driver is "
-        "cgroupfs or the devices are named (`--device /dev/nvidia0 --device /dev/nvidiactl --device /dev/nvidia-uvm`)",
+        "driver is cgroupfs or the devices are named (`--device /dev/nvidia0 --device /dev/nvidiactl --device "
+        "/dev/nvidia-uvm`)",
     ),
     Failure(
         pattern="Insufficient Permissions",
@@ -79,8 +79,10 @@ def check(facts: Facts) -> Iterator[Finding]:
         names = ", ".join(dict.fromkeys(card.name for card in driver.cards))
         newest = f", knows CUDA up to {driver.cuda_version}" if driver.cuda_version else ""
         yield Finding(severity="ok", finding=f"NVIDIA driver {driver.version}{newest}", evidence=names)
+        if driver.text:
+            yield Finding(severity="note", finding="nvidia-smi answers and complains", evidence=driver.text)
     elif driver.outcome == "ok":
-        yield _failed("No devices were found", facts)
+        yield _failed(f"No devices were found {driver.text}".strip(), facts)
     elif driver.outcome == "timeout":
         yield Finding(
             severity="error",
@@ -118,6 +120,13 @@ def _without_tool(facts: Facts) -> Finding:
             severity="note",
             finding="nvidia-smi is not on the path, so little is known of the cards' state",
             remedy="in a container: set NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+        )
+    if machine.container and not machine.device_files:  # the bus and /proc show it all that the host has
+        return Finding(
+            severity="error",
+            finding="this container was started without the card",
+            evidence=f"{machine.kernel_module or f'{machine.pci_cards} on the PCI bus'}, and no /dev/nvidia0",
+            remedy=start_with_card(machine),
         )
     if machine.kernel_module or machine.device_files:
         return Finding(

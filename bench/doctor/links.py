@@ -7,7 +7,9 @@ from bench.doctor._finding import Finding
 from bench.doctor._seen import Card, Facts
 
 FULL_WIDTH = 16
-_LINK = re.compile(r"\b(NV\d+|PIX|PXB|PHB|NODE|SYS)\b")
+_CARD = re.compile(r"GPU\d+")
+_LINK = re.compile(r"NV\d+|PIX|PXB|PHB|NODE|SYS")
+ITSELF = "X"
 WORDS = {
     "PIX": "one PCIe switch",
     "PXB": "several PCIe switches",
@@ -43,10 +45,16 @@ def _to_host(index: int, card: Card) -> Finding | None:
     )
 
 
+def _links(topology: str) -> list[str]:
+    """Return the links of each card to each; the columns after those of the cards are network cards and cores."""
+    lines = [line.split() for line in topology.splitlines()]
+    rows = [words for words in lines if ITSELF in words and _CARD.fullmatch(words[0])]
+    return [word for words in rows for word in words[1 : 1 + len(rows)] if _LINK.fullmatch(word)]
+
+
 def _between(facts: Facts) -> Iterator[Finding]:
     assert facts.torch is not None
-    rows = [line for line in facts.driver.topology.splitlines() if re.match(r"\s*GPU\d", line)]
-    found = dict.fromkeys(link for line in rows for link in _LINK.findall(line))
+    found = dict.fromkeys(_links(facts.driver.topology))
     nvlinks = [link for link in found if link.startswith("NV")]
     others = [WORDS[link] for link in found if link in WORDS]
     how = [f"NVLink ({', '.join(nvlinks)})"] if nvlinks else []

@@ -49,10 +49,11 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _available_bytes(facts: Facts) -> int | None:
-    """Return what is free, and not more than the container may have at all."""
+    """Return what is free, and not more than the container has left of its limit."""
     machine = facts.machine
-    known = [size for size in (machine.available_memory_bytes, machine.memory_limit_bytes) if size is not None]
-    return min(known, default=None)
+    limit = machine.memory_limit_bytes
+    left = None if limit is None else max(0, limit - (machine.memory_used_bytes or 0))
+    return min((size for size in (machine.available_memory_bytes, left) if size is not None), default=None)
 
 
 def _gib(size: int) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from bench.doctor._finding import Finding
+from bench.doctor._releases import COMPANIONS, index_of
 from bench.doctor._seen import Facts
 
 OPTIONAL = ("torchvision", "torchaudio", "timm", "transformers")
@@ -28,9 +29,14 @@ def _cure(name: str, error: str, facts: Facts) -> str:
     if not OTHER_BUILD.search(error):
         return f"python -m pip install --force-reinstall {name}, or uninstall it"
     torch = facts.torch
-    index = f"cu{torch.cuda.replace('.', '')}" if torch and torch.cuda else "cpu"
-    package = name if name in ("torchvision", "torchaudio") else "torchvision"
+    if torch is None:
+        return "it was built for another torch; see to torch first"
+    installed = {*facts.versions, *facts.broken}
+    companions = " ".join(other for other in COMPANIONS if other in installed)
+    if not companions:
+        return f"it was built for another torch: build {name} again for torch {torch.version}"
+    kept = f"torch=={torch.version.partition('+')[0]}"  # and so the companions that were built for it
     return (
-        f"it was built for another torch: python -m pip uninstall -y {package} && python -m pip install {package} "
-        f"--index-url https://download.pytorch.org/whl/{index}"
+        f"it was built for another torch: python -m pip uninstall -y {companions} && python -m pip install {kept} "
+        f"{companions} --index-url {index_of(torch.version, torch.cuda, torch.hip)}"
     )

@@ -6,12 +6,15 @@ from bench.doctor._finding import Finding
 from bench.doctor._seen import Facts, Proof
 from bench.explanations import explain
 
+LEFT_OUT = {"untried": "not tried", "skipped": "skipped", "unsupported": "not supported"}
+"""Status of what neither worked nor failed, in words."""
+
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Give a line for each failure, and one a device for what worked."""
     for proof in facts.proofs:
-        if proof.status == "untried":
-            yield Finding(severity="note", finding=f"{_name(proof)}: not tried", evidence=proof.reason)
+        if proof.status in LEFT_OUT:
+            yield Finding(severity="note", finding=f"{_name(proof)}: {LEFT_OUT[proof.status]}", evidence=proof.reason)
         elif proof.status != "ok":
             yield _failed(proof)
     passed = [proof for proof in facts.proofs if proof.status == "ok"]

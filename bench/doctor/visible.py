@@ -1,22 +1,19 @@
 """Torch sees the cards that the driver sees."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from bench.doctor._containers import start_with_card
 from bench.doctor._finding import Finding
 from bench.doctor._seen import Card, Facts, Machine
 from bench.doctor.build import driver_needed
 
+OF_CUDA = "CUDA_VISIBLE_DEVICES"
 OF_CONTAINER = "NVIDIA_VISIBLE_DEVICES"
 """Is read when a container starts, and by nothing in it."""
-HIDING = ("CUDA_VISIBLE_DEVICES", OF_CONTAINER, "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+HIDING = (OF_CUDA, OF_CONTAINER, "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 NOTHING = re.compile(r"\s*|-1|none|void|NoDevFiles", re.IGNORECASE)
 """Values of them that leave no device."""
-
-GPUS_ALL = "`--gpus all`, and NVIDIA's container toolkit on the host"
-KUBERNETES = "a limit of nvidia.com/gpu, and NVIDIA's device plugin on the node"
-CONTAINERS = {"kubernetes": KUBERNETES, "kubepods": KUBERNETES, "lxc": "`lxc config device add NAME gpu gpu`"}
-"""What gives a container a card, where it is not the option that docker and podman share."""
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -25,19 +22,21 @@ def check(facts: Facts) -> Iterator[Finding]:
     if torch is None:
         return
     hidden = [name for name in HIDING if NOTHING.fullmatch(facts.variables.get(name, "0"))]
-    if not torch.devices and hidden and (facts.has_card or torch.cuda or torch.hip):
+    is_of_another_make = facts.has_driver and not torch.cuda  # the build is what is wrong, whatever is hidden
+    if not torch.devices and hidden and (torch.cuda or torch.hip) and not is_of_another_make:
         yield _hidden(facts, hidden[0])
     elif not torch.devices and not facts.may_have_card:
         yield _no_gpu(facts)
     elif not torch.devices and torch.cuda and facts.has_driver and driver_needed(facts) is None:
         yield _unusable(facts, torch.error)
-    elif torch.devices and facts.has_driver and len(facts.cuda_devices) < len(facts.driver.cards):
+    elif torch.devices and torch.cuda and facts.has_driver and len(facts.cuda_devices) < len(facts.driver.cards):
         yield _fewer(facts)
 
 
 def _hidden(facts: Facts, name: str) -> Finding:
+    is_all = facts.has_driver and driver_needed(facts) is None  # else there is an error of the driver's before this
     return Finding(
-        severity="error" if facts.has_card else "warning",
+        severity="error" if is_all else "warning",
         finding=f"{name} hides every device",
         evidence=f"{name}={facts.variables[name]!r}",
         remedy=f"start the container with {name}=all"
@@ -60,8 +59,7 @@ def _where_it_may_be(machine: Machine) -> str:
     if machine.is_wsl:
         return "if Windows has a card: install NVIDIA's driver in Windows (none in WSL), and run `wsl --update`"
     if machine.container:
-        how = CONTAINERS.get(machine.container, GPUS_ALL)
-        return f"if the host has a card: start this container ({machine.container}) with {how}"
+        return f"if the host has a card: {start_with_card(machine)}"
     if machine.is_virtual:
         return "if the host has a card: pass it through to this virtual machine, or rent a type of machine with a GPU"
     return ""
@@ -69,6 +67,13 @@ def _where_it_may_be(machine: Machine) -> str:
 
 def _unusable(facts: Facts, error: str) -> Finding:
     cards = facts.driver.cards
+    if _names_no_card(facts.variables.get(OF_CUDA, "0"), cards):
+        return Finding(
+            severity="error",
+            finding=f"{OF_CUDA} names no card that is there, so torch sees none",
+            evidence=f"{OF_CUDA}={facts.variables[OF_CUDA]!r}, and the driver knows {len(cards)}",
+            remedy=f"run `unset {OF_CUDA}`, or use an index below {len(cards)}, such as {OF_CUDA}=0",
+        )
     without_slice = [card for card in cards if card.mig == "Enabled" and not card.mig_devices]
     if without_slice:
         return Finding(
@@ -91,6 +96,18 @@ def _unusable(facts: Facts, error: str) -> Finding:
         evidence=error or "torch.cuda.device_count() is 0",
         remedy=_cure(facts, error),
     )
+
+
+def _names_no_card(value: str, cards: Sequence[Card]) -> bool:
+    """Whether CUDA stops at the first entry of *value*: it takes them up to the first that it does not know."""
+    first = value.partition(",")[0].strip()
+    index = re.match(r"[+-]?\d+", first)
+    if index is not None:
+        return not 0 <= int(index.group()) < len(cards)
+    if first.startswith("MIG-"):  # names of slices are not collected
+        return not any(card.mig == "Enabled" for card in cards)
+    known = [card.uuid for card in cards]
+    return not (first.startswith("GPU-") and ("" in known or any(uuid.startswith(first) for uuid in known)))
 
 
 def _is_taken(card: Card) -> bool:

@@ -3,7 +3,6 @@
 import argparse
 import io
 import json
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, Self
@@ -94,11 +93,15 @@ def test_no_format_tells_who_and_where(
     monkeypatch.setattr("socket.gethostname", lambda: "gpu-box-7")
     variables = {"LD_LIBRARY_PATH": "/data/people/jane/cudnn/lib"}
     failure = "OSError: /home/otto/x.so on gpu-box-7 for jane"
-    seen(records.facts(variables=variables, broken={"timm": failure}))
+    versions = {"Linux": "6.8.0-gpu-box-7", "torch": "2.13.0", "nvidia-cudnn-cu12": "9.10.2.21"}
+    torch = records.torch(devices=(records.device(name="vGPU of Jane"),))
+    seen(records.facts(variables=variables, broken={"timm": failure}, versions=versions, torch=torch))
     _execute(output=output)
     printed = capsys.readouterr().out
     assert "~/cudnn/lib" in printed
-    assert [word for word in ("jane", "otto", "gpu-box-7") if word in printed] == []
+    assert "6.8.0-<name>" in printed.replace("&lt;", "<")
+    assert "9.10.2.21" in printed
+    assert [word for word in ("jane", "otto", "gpu-box-7") if word in printed.lower()] == []
 
 
 def test_an_error_is_explained_in_three_lines(capsys: Capture) -> None:
@@ -179,7 +182,9 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> type[FakePool]:
 
     monkeypatch.setattr(_doctor, "Pool", Pool)
     monkeypatch.setattr(_doctor, "OPTIONAL", ("json", "csv", "no_such_module"))  # two that are installed
-    monkeypatch.setattr(_doctor, "collect", lambda environment: records.cpu_facts(torch=None))
+    monkeypatch.setattr(
+        _doctor, "collect", lambda environment: records.cpu_facts(torch=None, variables={"OMP_NUM_THREADS": "8"})
+    )
     return Pool
 
 
@@ -196,6 +201,37 @@ def test_what_workers_see_and_prove_is_put_beside_what_the_parent_sees(pool: typ
     assert facts.machine.cpu == "Some CPU"
 
 
+def test_what_workers_told_is_kept_when_no_more_can_be_started(
+    pool: type[FakePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_arguments: object, **_fields: object) -> CaseResult:
+        raise NothingToMeasureError("a process that starts workers died and cannot be replaced: no")
+
+    monkeypatch.setattr(pool, "visit", dies)
+    facts = _look()
+    assert facts.torch is not None
+    assert facts.torch_failure == ""
+    assert facts.broken.keys() == {"json", "csv"}
+    assert [proof.status for proof in facts.proofs] == ["crashed", "untried", "untried", "untried"]
+
+
+def test_which_packages_are_broken_is_kept_when_torch_cannot_be_asked(
+    pool: type[FakePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = pool.call
+
+    def dies(self: FakePool, function: str, **fields: Any) -> dict[str, Any]:
+        if "name" not in fields:
+            raise NothingToMeasureError("a process that starts workers died and cannot be replaced: no")
+        return call(self, function, **fields)
+
+    monkeypatch.setattr(pool, "call", dies)
+    facts = _look()
+    assert facts.torch_failure.startswith("a process that starts workers died")
+    assert facts.broken.keys() == {"json", "csv"}
+    assert facts.notes != ()
+
+
 def test_a_worker_that_dies_when_torch_is_asked_is_a_fact(pool: type[FakePool]) -> None:
     pool.fails = ("bench.doctor._in_worker:look_at_torch", "csv")
     facts = _look()
@@ -209,4 +245,4 @@ def test_a_torch_that_cannot_be_imported_is_a_fact_and_the_rest_is_still_seen(po
     facts = _look()
     assert facts.torch_failure == "no worker can be started here: ImportError: libcudnn.so.9"
     assert facts.machine.cpu == "Some CPU"
-    assert os.environ.get("HOME") not in facts.variables.values()
+    assert facts.variables == {"OMP_NUM_THREADS": "8"}

@@ -74,6 +74,7 @@ def machine(**fields: Any) -> Machine:
         "cpu": "Some CPU",
         "cpu_flags": ("avx2", "avx512f", "avx512_bf16"),
         "logical_cores": 8,
+        "visible_cores": 8,
         "usable_cores": 8,
         "total_memory_bytes": 64 * GIB,
         "available_memory_bytes": 60 * GIB,

@@ -5,12 +5,14 @@ Texts of the driver's and torch's are as the linked public issues show them.
 """
 
 import dataclasses
+import re
 
 import pytest
 
 from bench.doctor._checks import judge
 from bench.doctor._finding import Finding, Severity, is_ready
 from bench.doctor._seen import Driver, Facts, Proof
+from bench.doctor.driver import FAILURES
 from tests.doctor import records
 from tests.doctor.records import named
 
@@ -107,6 +109,12 @@ SET_UPS: dict[str, SetUp] = {
         finding="finds no card",
         remedy="not passed through completely",
     ),
+    "a user who may not use the cards": SetUp(
+        facts=_failed("Failed to initialize NVML: Insufficient Permissions"),
+        check="driver",
+        finding="this user may not use the cards",
+        remedy="join the group",
+    ),
     # https://github.com/JosephKJ/OWOD/issues/81
     "a card fell off the bus": SetUp(
         facts=_failed(
@@ -146,6 +154,13 @@ SET_UPS: dict[str, SetUp] = {
         check="build",
         finding="CPU-only build, so it cannot use NVIDIA H100",
         remedy=f"python -m pip install torch --index-url {INDEX}/cu130",
+    ),
+    "a CPU build with its companions": SetUp(
+        facts=records.facts(torch=records.cpu_torch(), versions={"torchaudio": "2.11.0", "torchvision": "0.28.0"}),
+        check="build",
+        finding="CPU-only build",
+        remedy="uninstall -y torch torchvision torchaudio && python -m pip install torch torchvision torchaudio "
+        f"--index-url {INDEX}/cu130",
     ),
     "a CPU build beside a driver of CUDA 12": SetUp(
         facts=records.facts(
@@ -251,6 +266,28 @@ SET_UPS: dict[str, SetUp] = {
         finding="hides every device",
         remedy="CUDA_VISIBLE_DEVICES=0",
     ),
+    "a CPU build and an empty CUDA_VISIBLE_DEVICES": SetUp(
+        facts=records.facts(torch=records.cpu_torch(), variables={"CUDA_VISIBLE_DEVICES": ""}),
+        check="build",
+        finding="CPU-only build",
+        remedy=f"{INDEX}/cu130",
+    ),
+    "CUDA_VISIBLE_DEVICES names an index that is not there": SetUp(
+        facts=_unusable("No CUDA GPUs are available", variables={"CUDA_VISIBLE_DEVICES": "5"}),
+        check="visible",
+        finding="CUDA_VISIBLE_DEVICES names no card",
+        remedy="run `unset CUDA_VISIBLE_DEVICES`, or use an index below 1",
+    ),
+    "CUDA_VISIBLE_DEVICES names a card of another machine": SetUp(
+        facts=_unusable(
+            "No CUDA GPUs are available",
+            driver=records.driver(cards=(records.card(uuid="GPU-529b3263-c96d-b557-bc75-697f04917eda"),)),
+            variables={"CUDA_VISIBLE_DEVICES": "GPU-00000000-c96d-b557-bc75-697f04917eda"},
+        ),
+        check="visible",
+        finding="CUDA_VISIBLE_DEVICES names no card",
+        remedy="unset CUDA_VISIBLE_DEVICES",
+    ),
     "a container that was given void": SetUp(
         facts=_unusable("", variables={"NVIDIA_VISIBLE_DEVICES": "void"}),
         check="visible",
@@ -263,6 +300,27 @@ SET_UPS: dict[str, SetUp] = {
         severity="note",
         finding="no GPU is visible",
         remedy="--gpus all",
+    ),
+    "a container without the GPU that shows the host's bus": SetUp(
+        facts=records.facts(
+            machine=records.machine(container="docker", kernel_module="", device_files=()),
+            driver=Driver(),
+            torch=records.torch(devices=()),
+        ),
+        check="driver",
+        finding="this container was started without the card",
+        remedy="start this container (docker) with `--gpus all`",
+    ),
+    "a pod without the GPU that shows the host's driver": SetUp(
+        facts=records.facts(
+            machine=records.machine(container="kubernetes", device_files=()),
+            driver=Driver(),
+            torch=records.torch(devices=()),
+            variables={"NVIDIA_VISIBLE_DEVICES": "void"},
+        ),
+        check="driver",
+        finding="this container was started without the card",
+        remedy="a limit of nvidia.com/gpu",
     ),
     "a pod without the GPU": SetUp(
         facts=records.cpu_facts(machine=records.cpu_machine(container="kubernetes")),
@@ -284,6 +342,26 @@ SET_UPS: dict[str, SetUp] = {
         severity="note",
         finding="no GPU is visible",
         remedy="pass it through",
+    ),
+    "an old driver and an empty CUDA_VISIBLE_DEVICES": SetUp(
+        facts=_unusable(
+            "",
+            driver=records.driver(version="550.127.05", cuda_version="12.4"),
+            variables={"CUDA_VISIBLE_DEVICES": ""},
+        ),
+        check="build",
+        finding="too old for CUDA 13.0",
+        remedy=f"{INDEX}/cu126",
+    ),
+    "a variable that names a slice which has not been made": SetUp(
+        facts=_unusable(
+            "No CUDA GPUs are available",
+            driver=records.driver(cards=(records.card(mig="Enabled"),)),
+            variables={"CUDA_VISIBLE_DEVICES": "MIG-529b3263"},
+        ),
+        check="visible",
+        finding="no slice has been made",
+        remedy="nvidia-smi mig -cgi",
     ),
     # https://github.com/pytorch/pytorch/issues/95784 (MIG mode, device_count 0)
     "MIG without a slice": SetUp(
@@ -342,10 +420,11 @@ SET_UPS: dict[str, SetUp] = {
     "a card that is too old for this build": SetUp(
         facts=records.facts(
             torch=records.torch(devices=(records.device(name="Tesla P40", capability=(6, 1)),)),
+            versions={"torchvision": "0.28.0", "triton": "3.7.1"},
         ),
         check="architecture",
         finding="no kernels for Tesla P40 (sm_61)",
-        remedy=f"{INDEX}/cu126",
+        remedy=f"install torch torchvision --index-url {INDEX}/cu126",
     ),
     # https://github.com/jiangyzy/GOAE/issues/16
     "a card that is too new for this build": SetUp(
@@ -462,7 +541,23 @@ SET_UPS: dict[str, SetUp] = {
         check="cores",
         severity="warning",
         finding="1.5 of 8 cores",
-        remedy="whole number of cores",
+        remedy="`--cpuset-cpus 0-0`), or set OMP_NUM_THREADS=1",
+    ),
+    "two cores by quota and a thread for each of eight": SetUp(
+        facts=records.cpu_facts(machine=records.cpu_machine(quota_cores=2.0, usable_cores=2)),
+        check="cores",
+        severity="warning",
+        finding="2 of 8 cores, and torch starts 8 threads",
+        remedy="`--cpuset-cpus 0-1`), or set OMP_NUM_THREADS=2",
+    ),
+    "more threads than the quota": SetUp(
+        facts=records.cpu_facts(
+            machine=records.cpu_machine(quota_cores=2.0, usable_cores=2), variables={"OMP_NUM_THREADS": "4"}
+        ),
+        check="cores",
+        severity="warning",
+        finding="4 threads on 2 cores",
+        remedy="set OMP_NUM_THREADS=2",
     ),
     "more threads than cores": SetUp(
         facts=records.cpu_facts(variables={"OMP_NUM_THREADS": "64"}),
@@ -500,6 +595,13 @@ SET_UPS: dict[str, SetUp] = {
         finding="hardly any memory",
         remedy="SIGKILL",
     ),
+    "a container that has used up its memory": SetUp(
+        facts=records.cpu_facts(machine=records.cpu_machine(memory_limit_bytes=16 * GIB, memory_used_bytes=15 * GIB)),
+        check="memory",
+        severity="warning",
+        finding="hardly any memory",
+        remedy="end other programs",
+    ),
     "a full disk": SetUp(
         facts=records.cpu_facts(machine=records.cpu_machine(free_disk_bytes=GIB)),
         check="memory",
@@ -527,7 +629,25 @@ SET_UPS: dict[str, SetUp] = {
         check="packages",
         severity="warning",
         finding="torchvision is installed and cannot be imported",
-        remedy=f"install torchvision --index-url {INDEX}/cpu",
+        remedy=f"install torch==2.13.0 torchvision --index-url {INDEX}/cpu",
+    ),
+    "a torchvision of another build beside a torch for AMD": SetUp(
+        facts=records.cpu_facts(
+            torch=records.torch(version="2.9.1+rocm6.4", cuda="", hip="6.4.43482", devices=(records.device(),)),
+            versions={"torchaudio": "2.9.1"},
+            broken={"timm": "RuntimeError: operator torchvision::nms does not exist", "torchvision": "no"},
+        ),
+        check="packages",
+        severity="warning",
+        finding="timm is installed and cannot be imported",
+        remedy=f"install torch==2.9.1 torchvision torchaudio --index-url {INDEX}/rocm6.4",
+    ),
+    "an extension of another build": SetUp(
+        facts=records.facts(broken={"timm": "ImportError: undefined symbol: _ZN3c10"}),
+        check="packages",
+        severity="warning",
+        finding="timm is installed and cannot be imported",
+        remedy="build timm again for torch 2.13.0+cu130",
     ),
     "a fork server that fails": SetUp(
         facts=records.cpu_facts(notes=("the fork server failed its canary (timeout); workers are spawned instead",)),
@@ -614,8 +734,52 @@ def test_fewer_devices_than_cards_are_explained_by_the_variable_that_leaves_them
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "is_named"),
+    [
+        *(("0", False), ("0,7", False), (" 1", False), ("GPU-529b", False), ("GPU-0000", True), ("2", True)),
+        *(("-2", True), ("7,0", True), ("cuda:0", True), ("MIG-1", True)),
+    ],
+)
+def test_only_a_variable_that_names_no_card_is_to_blame(value: str, is_named: bool) -> None:
+    cards = (records.card(uuid="GPU-529b3263-c96d"), records.card(uuid="GPU-7a"))
+    facts = _unusable("", driver=records.driver(cards=cards), variables={"CUDA_VISIBLE_DEVICES": value})
+    (found,) = named(judge(facts), "visible", "error")
+    assert (f"CUDA_VISIBLE_DEVICES={value!r}" in found.evidence) is is_named
+
+
+def test_a_card_of_amds_that_torch_uses_is_not_held_against_nvidias() -> None:
+    torch = records.torch(version="2.13.0+rocm7.0", cuda="", hip="7.0", devices=(records.device(capability=None),))
+    findings = judge(records.facts(torch=torch))
+    assert named(findings, "visible") == []
+    assert is_ready(findings)
+
+
+def test_as_many_threads_as_the_quota_has_cores_are_right() -> None:
+    machine = records.cpu_machine(quota_cores=2.0, usable_cores=2)
+    found = named(judge(records.cpu_facts(machine=machine, variables={"OMP_NUM_THREADS": "2"})), "cores")
+    assert [(finding.severity, finding.finding) for finding in found] == [
+        ("ok", "2 of 8 CPU cores usable"),
+        ("note", "the container may use 2 of 8 cores"),
+    ]
+
+
+@pytest.mark.parametrize("status", ["untried", "skipped", "unsupported"])
+def test_what_was_left_out_is_no_error(status: str) -> None:
+    findings = judge(_proved(status, "because"))
+    assert [(found.severity, found.evidence) for found in named(findings, "proof")] == [("note", "because")]
+    assert is_ready(findings)
+
+
+def test_every_way_in_which_the_drivers_tool_fails_is_met() -> None:
+    texts = [set_up.facts.driver.text for set_up in SET_UPS.values()]
+    for failure in FAILURES:
+        assert any(re.search(failure.pattern, text, re.IGNORECASE) for text in texts), failure
+
+
 def test_the_links_between_cards_are_named() -> None:
-    topology = "        GPU0    GPU1    CPU Affinity\nGPU0     X      NV18    0-11\nGPU1    NV18     X      0-11\n"
+    topology = "\t\033[4mGPU0\tGPU1\tNIC0\tCPU Affinity\033[0m\nGPU0\t X \tNV18\tPXB\t0-11\n"
+    topology += "GPU1\tNV18\t X \tSYS\t0-11\nNIC0\tPXB\tSYS\t X \n"
     devices = (records.device(), records.device(index=1))
     facts = records.facts(
         driver=records.driver(cards=(records.card(), records.card()), topology=topology),

@@ -1,5 +1,6 @@
 """Programs that are asked: they may be missing, fail, hang or answer."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.doctor import _collect
+from bench.doctor._checks import judge
+from tests.doctor import records
+from tests.doctor.records import named
 
 LOG = "<nvidia_smi_log><driver_version>580.82.07</driver_version>"
 LOG += "<gpu><product_name>T4</product_name></gpu></nvidia_smi_log>"
@@ -45,6 +49,7 @@ def test_a_tool_that_is_not_there_is_missing(tmp_path: Path, monkeypatch: pytest
         ("echo broken >&2; exit 1", "broken"),
         ("exit 9", "nvidia-smi ended with exit status 9"),
         ("echo '<nvidia_smi_log><gpu>'", "nvidia-smi printed no XML"),
+        ("echo '<nvidia_smi_log><gpu>'; exit 9", "nvidia-smi printed no XML"),
     ],
 )
 def test_a_tool_that_fails_is_quoted(install: Install, script: str, text: str) -> None:
@@ -52,6 +57,37 @@ def test_a_tool_that_fails_is_quoted(install: Install, script: str, text: str) -
     driver = _collect.ask_driver()
     assert driver.outcome == "failed"
     assert driver.text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("echo 'WARNING: infoROM is corrupted at gpu 0000:02:00.0' >&2", "WARNING: infoROM is corrupted"),
+        ("true", "nvidia-smi ended with exit status 14"),
+    ],
+)
+def test_a_tool_that_complains_and_answers_has_answered(install: Install, script: str, text: str) -> None:
+    install("nvidia-smi", f"echo '{LOG}'; {script}; exit 14")
+    driver = _collect.ask_driver()
+    assert (driver.outcome, driver.version, len(driver.cards)) == ("ok", "580.82.07", 1)
+    assert driver.text.startswith(text)
+    found = named(judge(records.facts(driver=driver)), "driver")
+    assert [(finding.severity, finding.evidence) for finding in found] == [("ok", "T4"), ("note", driver.text)]
+
+
+@pytest.mark.parametrize("place", ["home", "usual"])
+def test_a_toolkit_is_found_where_it_is_not_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    for name in ("home", "usual", "path"):
+        program = tmp_path / name / "bin" / "nvcc"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\necho release of {name}\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(_collect, "USUAL_TOOLKIT", str(tmp_path / "usual"))
+    path = tmp_path / "path" / "bin"
+    environment = {"CUDA_HOME": str(tmp_path / "home"), "PATH": str(path)} if place == "home" else {"PATH": "/bin"}
+    assert _collect._nvcc(environment) == f"release of {place}"
 
 
 def test_a_tool_that_cannot_be_run_has_failed(install: Install, tmp_path: Path) -> None:
@@ -73,7 +109,8 @@ def test_a_tool_that_hangs_costs_its_deadline_and_no_more(install: Install, monk
 def test_only_the_variables_of_the_list_are_looked_at(install: Install) -> None:
     install("nvidia-smi", "exit 9")
     install("nvcc", "echo 'Cuda compilation tools, release 13.0, V13.0.88'")
-    facts = _collect.collect({"CUDA_VISIBLE_DEVICES": "", "MY_TOKEN": "secret", "HOME": "/home/me"})
+    others = {"MY_TOKEN": "secret", "HOME": "/home/me", "PATH": os.environ["PATH"]}
+    facts = _collect.collect({"CUDA_VISIBLE_DEVICES": "", **others})
     assert facts.variables == {"CUDA_VISIBLE_DEVICES": ""}
     assert facts.nvcc == "Cuda compilation tools, release 13.0, V13.0.88"
     assert facts.driver.outcome == "failed"

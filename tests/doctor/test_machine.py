@@ -1,5 +1,6 @@
 """Files of the kernel's, read below a folder that a test fills."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def test_a_limit_of_memory_is_read_from_either_version_of_cgroups(
 ) -> None:
     _fill(root, {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
     assert look_at_machine(root).memory_limit_bytes == limit
+
+
+@pytest.mark.parametrize(
+    ("files", "used"),
+    [
+        ({"memory.current": "700\n", "memory.stat": "anon 500\ninactive_file 200\nactive_file 0\n"}, 500),
+        ({"memory.current": "700\n"}, 700),
+        ({"memory/memory.usage_in_bytes": "700\n", "memory/memory.stat": "cache 9\ntotal_inactive_file 300\n"}, 400),
+        ({}, None),
+    ],
+)
+def test_what_a_container_uses_is_read_without_what_can_be_given_back(
+    root: Path, files: Mapping[str, str], used: int | None
+) -> None:
+    _fill(root, {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+    assert look_at_machine(root).memory_used_bytes == used
+
+
+def test_the_cores_of_the_affinity_are_counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 2, 4}, raising=False)
+    assert look_at_machine(root).visible_cores == 3
 
 
 def test_nvidias_cards_are_counted_and_nobody_elses(root: Path) -> None:

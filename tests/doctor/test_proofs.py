@@ -11,6 +11,7 @@ import pytest
 from bench.case import Case
 from bench.doctor import _proofs
 from bench.doctor._checks import judge
+from bench.errors import NothingToMeasureError
 from bench.result import CaseResult, DeviceInfo, Status
 from bench.running.pool import Pool, usual_start_method
 from tests.doctor import records
@@ -91,6 +92,23 @@ def test_a_crash_costs_only_the_proof_that_crashed() -> None:
     proofs = _run(pool, [])
     assert proofs == [*[("cpu", "single", "ok")] * 3, ("cpu", "ddp", "crashed")]
     assert [case.batch_size for case in pool.visited] == [_proofs.BATCH_SIZE] * 4
+
+
+def test_where_no_more_workers_can_be_started_what_is_left_stays_untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = ScriptedPool({})
+    visit = pool.visit
+
+    def dies(case: Case, **fields: Any) -> CaseResult:
+        if pool.visited:
+            raise NothingToMeasureError("a process that starts workers died and cannot be replaced: no")
+        return visit(case, **fields)
+
+    monkeypatch.setattr(pool, "visit", dies)
+    proofs = list(_proofs.run(cast("Pool", pool), _proofs.plan([]), lambda _text: None))
+    assert [proof.status for proof in proofs] == ["ok", "crashed", "untried", "untried"]
+    assert {proof.reason for proof in proofs[1:]} == {
+        "a process that starts workers died and cannot be replaced: no",
+    }
 
 
 def test_a_planted_hang_and_a_planted_segfault_are_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

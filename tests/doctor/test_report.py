@@ -100,14 +100,15 @@ def test_the_answer_is_one_sentence(facts: Facts, text: str) -> None:
 
 
 def test_the_markdown_is_a_table_whose_cells_hold_together() -> None:
-    facts = records.cpu_facts(variables={"LD_LIBRARY_PATH": "~/lib"}, broken={"timm": "Error: a | b\n<c>"})
+    variables = {"LD_LIBRARY_PATH": "~/lib\n```\n@somebody"}
+    facts = records.cpu_facts(variables=variables, broken={"timm": "Error: a | b\n<c> ``` @somebody"})
     lines = markdown(facts, worst_first(judge(facts))).splitlines()
     (row,) = [line for line in lines if "timm" in line]
     assert row == (
-        r"| warning | packages | timm is installed and cannot be imported (Error: a \| b &lt;c>) "
+        r"| warning | packages | timm is installed and cannot be imported (Error: a \| b &lt;c> ''' &#64;somebody) "
         "| python -m pip install --force-reinstall timm, or uninstall it |"
     )
-    assert lines[-3:] == ["```text", "LD_LIBRARY_PATH=~/lib", "```"]
+    assert lines[-3:] == ["```text", "LD_LIBRARY_PATH=~/lib ''' @somebody", "```"]
     assert lines[2].startswith("READY")
 
 

@@ -56,6 +56,7 @@ def test_the_driver_and_its_card_are_read() -> None:
     assert driver.cards == (
         Card(
             name="NVIDIA A100-SXM4-80GB",
+            uuid="GPU-00000000-0000-0000-0000-000000000000",
             architecture="Ampere",
             persistence="Enabled",
             mig="Enabled",
