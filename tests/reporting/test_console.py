@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -179,13 +180,21 @@ def test_a_compiled_case_says_what_it_took_and_when_it_pays(
     assert words(lines[2])[-5:] == ["17.4 s", "2,900 steps", f"2.500{X} ±0.0 %", "2", "few_rounds"]
 
 
+@pytest.mark.parametrize(
+    ("started_as", "words_of_it"), [("run_bench.py", "python run_bench.py"), ("/usr/bin/stepbench", "stepbench")]
+)
 def test_a_failure_that_doctor_can_explain_says_how_to_ask(
-    make_case: Callable[..., Case], make_run: Callable[..., Run]
+    make_case: Callable[..., Case],
+    make_run: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    started_as: str,
+    words_of_it: str,
 ) -> None:
+    monkeypatch.setattr(sys, "argv", [started_as])
     reason = "AcceleratorError: CUDA error: device-side assert triggered"
     failed = CaseResult(case=make_case(), round=0, status="error", reason=reason)
     lines = printed(make_run([failed]))
     assert lines[2:4] == [
         f"error  1 case: {reason} (mlp on cpu single fp32)",
-        "       what that means: python run_bench.py doctor --explain device_side_assert",
+        f"       what that means: {words_of_it} doctor --explain device_side_assert",
     ]
