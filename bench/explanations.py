@@ -36,7 +36,7 @@ def explain(text: str) -> Explanation | None:
 
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
 
 
 EXPLANATIONS = (
@@ -202,7 +202,8 @@ EXPLANATIONS = (
     ),
     Explanation(
         name="shapes",
-        pattern=r"shapes cannot be multiplied|size mismatch|The size of tensor a .* must match",
+        pattern=r"shapes cannot be multiplied|size mismatch|The size of tensor a .* must match|"
+        r"Sizes of tensors must match",
         meaning="two tensors do not fit each other; this has nothing to do with the GPU",
         cause="a layer expects another number of features than the one before gives, or the last batch is smaller",
         remedy="print the shapes before that line; drop_last=True for the last batch",
@@ -350,6 +351,28 @@ EXPLANATIONS = (
         cause="libraries that do not belong together, a processor too old for a package (SIGILL), or a broken driver",
         remedy="run `python -X faulthandler ...` for the line; install torch and its companions again in a new "
         "environment",
+    ),
+    Explanation(
+        name="not_available",
+        pattern=r"torch\.cuda\.is_available\(\)( is|:|\s*(==|=|->|returns))?\s*False|not able to use GPU|"
+        r"couldn.t communicate with the NVIDIA driver",
+        meaning="torch, or the driver's own tool, finds no GPU that it can use",
+        cause="a build of torch without CUDA, a driver that is missing or not loaded, or a container without the card",
+        remedy="python run_bench.py doctor looks at each of them here and says which",
+    ),
+    Explanation(
+        name="no_torch",
+        pattern=r"No module named '?torch'?(?![\w.])",
+        meaning="this Python has no torch",
+        cause="it was installed into another environment than the one that runs the program",
+        remedy="activate that environment, or install it into this one: python -m pip install torch",
+    ),
+    Explanation(
+        name="killed",
+        pattern=r"^\s*Killed\s*$|oom[-_ ]?kill|Killed process \d+",
+        meaning="the kernel ended the process, nearly always since the machine's memory was used up",
+        cause="data or workers that hold too much on the host, or a container's memory limit",
+        remedy="use fewer DataLoader workers and smaller batches, or give the container more; dmesg names the process",
     ),
 )
 """From what says most to what says least: a traceback may hold several of these."""

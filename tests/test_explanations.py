@@ -7,6 +7,15 @@ import pytest
 from bench.explanations import BY_NAME, EXPLANATIONS, explain
 
 TEXTS = {
+    "torch.cuda.is_available() is False": "not_available",
+    ">>> torch.cuda.is_available()\nFalse": "not_available",
+    "AssertionError: Torch is not able to use GPU": "not_available",
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.": "not_available",
+    "ModuleNotFoundError: No module named 'torch'": "no_torch",
+    "Killed": "killed",
+    "epoch 3\nKilled\n": "killed",
+    "Out of memory: Killed process 4711 (python) total-vm:90000000kB": "killed",
+    "RuntimeError: Sizes of tensors must match except in dimension 1. Expected size 4 but got size 3": "shapes",
     # https://github.com/facebookresearch/detectron2/issues/460
     "AssertionError: Torch not compiled with CUDA enabled": "cpu_build",
     # https://github.com/serend1p1ty/SeqNet/issues/36
@@ -149,7 +158,8 @@ def test_a_whole_traceback_is_recognised_by_what_is_in_it() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "hello", "KeyError: 'labels'", "needs 1 CUDA device, found 0"),
+        *("", "hello", "KeyError: 'labels'", "needs 1 CUDA device, found 0", "nobody is Killed here"),
+        *("No module named 'torch.foo'", "No module named 'torchx'", "torch.cuda.is_available() is True"),
         *("ValueError: not enough values to unpack", "/dev/shm is fine", "a shared memory segment of 8 GiB"),
         *(
             "ssh: connect to host gpu-box port 22: Connection refused",

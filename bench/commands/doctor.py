@@ -1,6 +1,7 @@
 """Find out whether this machine can use its GPU, and if not, what exactly to do."""
 
 import argparse
+import os
 import sys
 
 from bench import errors
@@ -32,6 +33,8 @@ def execute(options: argparse.Namespace) -> int:
     if options.explain is not None and options.format is not None:
         raise UsageError("--explain answers in three lines; leave --format out")
     if options.explain is not None:
+        if os.path.isfile(options.explain):  # noqa: PTH113 (pathlib raises where a text is too long for a name)
+            raise UsageError(f"--explain: '{options.explain}' is a file; write --explain - < '{options.explain}'")
         return _explain(_standard_input() if options.explain == STDIN else options.explain)
 
     from bench.commands import _doctor  # noqa: PLC0415 (rich and the pool take tens of milliseconds to import)

@@ -5,11 +5,13 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from rich.console import Console
 
+from bench.cli import main
 from bench.commands import _doctor, doctor
 from bench.doctor._finding import Finding
 from bench.doctor._in_worker import look_at_torch
@@ -246,3 +248,11 @@ def test_a_torch_that_cannot_be_imported_is_a_fact_and_the_rest_is_still_seen(po
     assert facts.torch_failure == "no worker can be started here: ImportError: libcudnn.so.9"
     assert facts.machine.cpu == "Some CPU"
     assert facts.variables == {"OMP_NUM_THREADS": "8"}
+
+
+def test_a_file_is_not_taken_for_its_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "error.txt"
+    path.write_text("CUDA out of memory")
+    assert main(["doctor", "--explain", str(path)]) == 2
+    assert f"'{path}' is a file; write --explain - < '{path}'" in capsys.readouterr().err
+    assert main(["doctor", "--explain", "CUDA out of memory " * 1000]) == 0  # too long for a name
