@@ -40,6 +40,11 @@ class Case:
         return self.device.split(":", maxsplit=1)[0]
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether torch.compile is asked to have a part in it."""
+        return self.compile != "eager"
+
+    @property
     def global_batch_size(self) -> int:
         """Samples that all devices together train on in one step."""
         return self.batch_size * self.num_devices

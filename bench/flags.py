@@ -61,7 +61,7 @@ def raised_by(result: CaseResult) -> tuple[str, ...]:
 
 
 def _measurements(results: Sequence[CaseResult]) -> list[Measurement]:
-    return [result.measurement for result in results if result.status == "ok" and result.measurement]
+    return [found for result in results if (found := result.figures)]
 
 
 def _any(is_raised: Callable[[Measurement], bool]) -> Raised:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from bench.case import Case
@@ -26,6 +26,11 @@ class Metric:
     """From the workers' figures to the case's."""
     is_count: bool = False
     """Whether the figure counts whole things (bytes, parameters)."""
+
+    def of_case(self, measurements: Iterable[Measurement], case: Case) -> float | None:
+        """Return the figure of *case* from those of its workers that have one; None: none has."""
+        known = [figure for found in measurements if (figure := self.function(found, case)) is not None]
+        return self.combine(known) if known else None
 
 
 def _phase(phase: Phase) -> Function:

@@ -1,7 +1,7 @@
 """The records that travel from the worker to the journal and on to every report."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bench.case import Case
@@ -16,6 +16,9 @@ PHASES: tuple[Phase, ...] = ("h2d", "forward", "backward", "optimizer")
 Status = Literal["ok", "skipped", "unsupported", "oom", "timeout", "error", "crashed"]
 STATUSES: tuple[Status, ...] = ("ok", "skipped", "unsupported", "oom", "timeout", "error", "crashed")
 """From best to worst: a row's status is the worst over its rounds."""
+FAILURES = frozenset(STATUSES[STATUSES.index("oom") :])
+"""Those of a case that could run and did not come to its end."""
+NOT_REACHED = "not reached before the run ended"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -222,11 +225,26 @@ class CaseResult:
     schema_version: int = SCHEMA_VERSION
 
     @property
+    def figures(self) -> Measurement | None:
+        """What it measured, where it was ok."""
+        return self.measurement if self.status == "ok" else None
+
+    @property
+    def why(self) -> str | None:
+        """The reason, or what ended the worker where there is none."""
+        return self.failure.message if self.reason is None and self.failure else self.reason
+
+    @property
     def unbudgeted_seconds(self) -> float:
         """What it compiled from nothing, for which no budget is made; to load compiled code is what a round costs."""
         if self.measurement is None:  # it failed, if not in compiling then soon after it
-            return self.duration_seconds if self.case.compile != "eager" else 0.0
+            return self.duration_seconds if self.case.is_compiled else 0.0
         return (self.measurement.compile_seconds or 0.0) if self.measurement.compiles_from_nothing else 0.0
+
+
+def worst_of(results: Sequence[CaseResult]) -> CaseResult:
+    """Return the first of those whose status is the worst."""
+    return max(results, key=lambda result: STATUSES.index(result.status))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

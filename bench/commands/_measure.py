@@ -200,7 +200,7 @@ def _with_given_peaks(environment: Environment, tflops: Mapping[str, float]) -> 
 
 def _with_compiler(environment: Environment, cases: Sequence[Case]) -> Environment:
     """Return *environment* with what compiles as hard keys, where something is to be compiled."""
-    if all(case.compile == "eager" for case in cases):
+    if not any(case.is_compiled for case in cases):
         return environment
     return dataclasses.replace(environment, hard={**environment.hard, **machine.compiler_keys()})
 
@@ -232,7 +232,7 @@ def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> No
 
 def _estimate(work: Work, runnable: Sequence[PlannedCase]) -> str:
     sampling = work.plan.sampling
-    compiled = sum(entry.case.compile != "eager" for entry in runnable)
+    compiled = sum(entry.case.is_compiled for entry in runnable)
     more = f", and {compiled * COMPILE_SECONDS:.0f} s or more of compilation" if compiled else ""
     if sampling.rounds is None:
         seconds = sampling.budget_seconds + REPORT_SECONDS

@@ -65,7 +65,7 @@ class Progress:
         self._plan, self._cases = plan, cases
         sampling = plan.sampling
         until = _counted(sampling.rounds, "round") if sampling.rounds else f"about {sampling.budget_seconds:.0f} s"
-        until += ", compilation apart" if any(case.compile != "eager" for case in cases) else ""
+        until += ", compilation apart" if any(case.is_compiled for case in cases) else ""
         others = len(plan.cases) - len(cases)
         rest = f", {others} cannot run here" if others else ""
         self.say(f"{_counted(len(cases), 'case')}{rest}; each in fresh processes, round by round, for {until}")

@@ -11,14 +11,13 @@ from bench.commands._destination import point_latest_at
 from bench.commands._request import Request
 from bench.errors import BenchError, JournalError, UsageError
 from bench.reporting import _console, _terminal
-from bench.result import Sitting
+from bench.result import FAILURES, Sitting
 from bench.results import frame, wall_time
 from bench.results.frame import Run
 from bench.running.journal import FILE_NAME, JournalWriter
 from bench.running.session import Interrupted, interrupts_held
 
 EXIT_REPORT, EXIT_NOTHING, EXIT_FAILED = 2, 3, 4
-FAILURES = {"oom", "timeout", "error", "crashed"}
 
 
 def report(

@@ -8,11 +8,11 @@ from collections.abc import Set as AbstractSet
 from bench.comparing.sides import EXACT, MEMORY, WORK, Figures, Side
 from bench.fingerprint import Difference, differences
 from bench.flags import DOUBTFUL
+from bench.result import FAILURES
 from bench.statistics import MARGIN_RATIO, Interval, Verdict, geometric_mean, unpaired_ratio, verdict_of
 
 USUALLY_FAILS = ("memory", "counters")
 """Of runs apart in time the clock is advice: on shared machines a third and more of such alarms are false."""
-FAILED = {"oom", "timeout", "error", "crashed"}
 STACK_KEYS = ("torch", "cuda", "cudnn", "nccl")
 """Hard keys on which counts depend besides the code."""
 OF_ONE_MACHINE = {MEMORY, "allocated_bytes", "accessed_bytes"}
@@ -150,7 +150,7 @@ def _row(
     case_id: str, base: Figures, current: Figures, margin_ratio: float, *, same_machine: bool, same_stack: bool
 ) -> Row:
     row = Row(case_id=case_id, label=current.label, flags=tuple(dict.fromkeys((*base.flags, *current.flags))))
-    if current.status in FAILED:
+    if current.status in FAILURES:
         return dataclasses.replace(row, failure=f"{current.status}: {current.reason}".rstrip(": "))
     if not _has_run(current):
         return dataclasses.replace(row, gap=f"ran before, {current.status} now: {current.reason}".rstrip(": "))
@@ -212,12 +212,12 @@ def _only_in(side: Side, other: Side) -> tuple[str, ...]:
 
 def _failed_before(base: Side, current: Side, *, now: str) -> tuple[str, ...]:
     """Return the cases that failed in *base* and are *now* ok, or failed again."""
-    failed = [key for key, found in base.cases.items() if found.status in FAILED and key in current.cases]
+    failed = [key for key, found in base.cases.items() if found.status in FAILURES and key in current.cases]
     endings = {key: "ok" if _has_run(current.cases[key]) else current.cases[key].status for key in failed}
     return tuple(
         current.cases[key].label
         for key, ending in endings.items()
-        if ending == now or (now == "failed" and ending in FAILED)
+        if ending == now or (now == "failed" and ending in FAILURES)
     )
 
 

@@ -11,16 +11,12 @@ from bench.comparing.pytest_benchmark import is_time, read_benchmarks
 from bench.errors import JournalError
 from bench.metrics import METRICS, step_seconds
 from bench.reference import comparable_groups, reference_of
-from bench.result import STATUSES, CaseResult, Environment, Measurement, Plan
+from bench.result import NOT_REACHED, STATUSES, CaseResult, Counters, Environment, Plan, worst_of
 from bench.running import journal
 
-EXACT = (
-    *("peak_allocated_bytes", "operators", "host_syncs", "optimizer_host_syncs", "allocated_bytes", "accessed_bytes"),
-    *("kernels", "graph_breaks", "recompiles", "collectives", "collective_bytes"),
-)
-"""Metrics that are the same on every run of one revision on one stack."""
 MEMORY = "peak_allocated_bytes"
-"""The one of them that is no counter."""
+EXACT = (MEMORY, *(field.name for field in dataclasses.fields(Counters) if field.name != "source"))
+"""Metrics that are the same on every run of one revision on one stack."""
 LATE_FREES_BYTES = 4096
 """Between ranks on a CPU gloo's threads free some bytes before the peak or after it: 72 of them in one of four runs."""
 WORK = ("parameters", "step_flops")
@@ -88,7 +84,7 @@ def figures_of(plan: Plan, results: Sequence[CaseResult]) -> Mapping[str, Figure
     for case in plan.cases:
         reference = references.get(case.id, "")
         if case.id not in by_case:
-            found[case.id] = Figures(label=case.slug, status="unmeasured", reason="not reached before the run ended")
+            found[case.id] = Figures(label=case.slug, status="unmeasured", reason=NOT_REACHED)
             continue
         own = _figures(case, by_case[case.id], plan, steps.get(reference, {}))
         doubts = flags.raised(by_case[reference], plan) if reference else ()
@@ -116,31 +112,22 @@ def _references(cases: Sequence[Case], steps: Mapping[str, Mapping[int, float]])
 
 
 def _figures(case: Case, results: Sequence[CaseResult], plan: Plan, reference: Mapping[int, float]) -> Figures:
-    worst = max(results, key=lambda result: STATUSES.index(result.status))
-    measurements = _measurements(results)
+    worst = worst_of(results)
+    measurements = [found for result in results if (found := result.figures)]
+    exact = {name: METRICS[name].of_case(measurements, case) for name in (*EXACT, *WORK)}
     own = _steps(results)
     return Figures(
         label=case.slug,
         status=worst.status,
-        reason=worst.reason or (worst.failure.message if worst.failure else ""),
+        reason=worst.why or "",
         step_seconds=list(own.values()),
         speedups=[reference[number] / own[number] for number in sorted(own.keys() & reference.keys())],
-        exact={name: value for name in (*EXACT, *WORK) if (value := _exact(name, measurements, case)) is not None},
+        exact={name: int(value) for name, value in exact.items() if value is not None},
         memory_tolerance_bytes=LATE_FREES_BYTES if case.device_type == "cpu" and case.num_devices > 1 else 0,
         flags=flags.raised(results, plan),
     )
 
 
-def _exact(name: str, measurements: Sequence[Measurement], case: Case) -> int | None:
-    known = [value for found in measurements if (value := METRICS[name].function(found, case)) is not None]
-    return int(max(known)) if known else None
-
-
 def _steps(results: Sequence[CaseResult]) -> Mapping[int, float]:
     """Return the step of each ok worker, by round."""
-    ok = (result for result in results if result.status == "ok")
-    return {result.round: step_seconds(result.measurement) for result in ok if result.measurement}
-
-
-def _measurements(results: Sequence[CaseResult]) -> list[Measurement]:
-    return [result.measurement for result in results if result.status == "ok" and result.measurement]
+    return {result.round: step_seconds(found) for result in results if (found := result.figures)}

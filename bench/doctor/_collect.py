@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.doctor._machine import look_at_machine
 from bench.doctor._seen import Driver, Facts
 from bench.doctor._smi import driver_from
+from bench.running.machine import version_of
 
 PROGRAM_SECONDS = 10.0
 """Of one program; `nvidia-smi` takes two seconds or so on a machine of eight cards without persistence mode."""
@@ -135,10 +135,5 @@ def _is_xml(text: str) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), platform.system(): platform.release()}
-    for name in DISTRIBUTIONS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    installed = {name: version for name in DISTRIBUTIONS if (version := version_of(name))}
+    return {"python": platform.python_version(), platform.system(): platform.release(), **installed}

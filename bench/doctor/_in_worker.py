@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 
 from bench.doctor._seen import Device, Torch
+from bench.measuring.probe import accelerators, name_of
 from bench.record import to_plain
 
 MESSAGE_LENGTH = 500
@@ -27,7 +28,7 @@ def look_at_torch() -> dict[str, Any]:
         hip=torch.version.hip or "",
         has_xpu=hasattr(torch, "xpu") and torch.xpu._is_compiled(),  # noqa: SLF001 (torch has no public question)
         has_mps=torch.backends.mps.is_built(),
-        devices=tuple(_devices()),
+        devices=tuple(map(_describe, accelerators())),
         current_device=torch.cuda.current_device() if torch.cuda.is_available() else None,
         error=next((" ".join(text.split())[:MESSAGE_LENGTH] for text in said if text), ""),
         architectures=tuple(torch.cuda.get_arch_list()),
@@ -65,22 +66,14 @@ def _initialise() -> str:
     return ""
 
 
-def _devices() -> list[Device]:
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if accelerator is None:
-        return []
-    return [_describe(accelerator.type, index) for index in range(torch.accelerator.device_count())]
-
-
-def _describe(device_type: str, index: int) -> Device:
-    module = torch.get_device_module(device_type)
-    name = module.get_device_name(index) if hasattr(module, "get_device_name") else device_type
-    if device_type != "cuda":
-        return Device(type=device_type, index=index, name=name)
-    capability = None if torch.version.hip else torch.cuda.get_device_capability(index)
-    device = Device(type="cuda", index=index, name=name, capability=capability)
+def _describe(place: torch.device) -> Device:
+    device = Device(type=place.type, index=place.index, name=name_of(place))
+    if place.type != "cuda":
+        return device
+    capability = None if torch.version.hip else torch.cuda.get_device_capability(place.index)
+    device = dataclasses.replace(device, capability=capability)
     try:
-        free, total = torch.cuda.mem_get_info(index)
+        free, total = torch.cuda.mem_get_info(place.index)
     except RuntimeError:  # it makes a context, which a broken or an exclusive card refuses: the proof will say so
         return device
     return dataclasses.replace(device, total_memory_bytes=total, free_memory_bytes=free)

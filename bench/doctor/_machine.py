@@ -33,7 +33,7 @@ def look_at_machine(root: Path = Path("/")) -> Machine:
         cpu=_field(cpu, "model name") or platform.processor() or platform.machine(),
         cpu_flags=tuple(flag for flag in CPU_FLAGS if flag in flags),
         logical_cores=os.cpu_count() or 1,
-        visible_cores=_visible_cores(),
+        visible_cores=machine.visible_cores(),
         usable_cores=machine.usable_cores(),
         quota_cores=_quota_cores(root),
         governor=_read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -63,10 +63,6 @@ def _container(root: Path) -> str:
 
 def _is_nvidia_card(device: Path) -> bool:
     return _read(device / "vendor") == NVIDIA and _read(device / "class").startswith(DISPLAY_CLASS)
-
-
-def _visible_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _quota_cores(root: Path) -> float | None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
-from bench.result import Status
+from bench.result import DeviceInfo, Status
 
 Outcome = Literal["ok", "missing", "failed", "timeout"]
 """How asking a program ended."""
@@ -94,20 +94,10 @@ class Machine:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Device:
+class Device(DeviceInfo):
     """One accelerator as torch sees it."""
 
-    type: str
-    index: int
-    name: str
-    capability: tuple[int, ...] | None = None
-    total_memory_bytes: int | None = None
     free_memory_bytes: int | None = None
-
-    @property
-    def id(self) -> str:
-        """As torch writes it: cuda:0."""
-        return f"{self.type}:{self.index}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ def deviation_of(case: Case, built: Built, strategy: Strategy, ranks: Ranks) -> 
     fresh = _restore(case, built)
     batch = map_tensors(lambda tensor: tensor.to(built.step.device), built.step.batch)
     arithmetic.set_tf32(PRECISIONS["fp32"])
-    if case.compile != "eager" and ranks.agree(int(_is_random(case.seed, built.step.device, fresh, batch))):
+    if case.is_compiled and ranks.agree(int(_is_random(case.seed, built.step.device, fresh, batch))):
         raise RandomStepError("the step draws random numbers (dropout), and compiled code draws others")
     shards = _shards(batch, strategy.num_shards(case))
     reference_loss, reference_gradients = _reference(case.seed, built.step.device, fresh, shards, ranks)

@@ -51,17 +51,13 @@ class Driver:
 
     def energy_millijoules(self) -> int | None:
         """Return what its devices have used since the driver was loaded, together."""
-        with contextlib.suppress(Exception):  # only since Volta
-            used = [int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) for handle in self._handles]
-            return sum(used) if used else None
-        return None
+        used = self._each("nvmlDeviceGetTotalEnergyConsumption")  # only since Volta
+        return sum(used) if used else None
 
     def power_watts(self) -> float | None:
         """Return what its devices draw, together; the driver averages over up to a second."""
-        with contextlib.suppress(Exception):
-            draws = [int(self._nvml.nvmlDeviceGetPowerUsage(handle)) for handle in self._handles]
-            return sum(draws) / 1e3 if draws else None
-        return None
+        draws = self._each("nvmlDeviceGetPowerUsage")
+        return sum(draws) / 1e3 if draws else None
 
     def version(self) -> str | None:
         """Return that of the driver: 580.65.06."""
@@ -72,24 +68,23 @@ class Driver:
 
     def power_limit_watts(self) -> float | None:
         """Return what its devices may draw, together."""
-        with contextlib.suppress(Exception):
-            limits = [int(self._nvml.nvmlDeviceGetEnforcedPowerLimit(handle)) for handle in self._handles]
-            return sum(limits) / 1e3 if limits else None
-        return None
+        limits = self._each("nvmlDeviceGetEnforcedPowerLimit")
+        return sum(limits) / 1e3 if limits else None
 
     def temperature_celsius(self) -> float | None:
         """Return that of the hottest device."""
-        with contextlib.suppress(Exception):
-            sensor = self._nvml.NVML_TEMPERATURE_GPU
-            return max(float(self._nvml.nvmlDeviceGetTemperature(handle, sensor)) for handle in self._handles)
-        return None
+        return max(map(float, self._each("nvmlDeviceGetTemperature", "NVML_TEMPERATURE_GPU")), default=None)
 
     def clock_hertz(self) -> float | None:
         """Return the clock of the multiprocessors of the slowest device."""
+        return min((1e6 * clock for clock in self._each("nvmlDeviceGetClockInfo", "NVML_CLOCK_SM")), default=None)
+
+    def _each(self, call: str, *constants: str) -> list[int]:
+        """Return what *call* says of every device; empty where it does not answer for each of them."""
         with contextlib.suppress(Exception):
-            kind = self._nvml.NVML_CLOCK_SM
-            return min(1e6 * float(self._nvml.nvmlDeviceGetClockInfo(handle, kind)) for handle in self._handles)
-        return None
+            arguments = [getattr(self._nvml, constant) for constant in constants]
+            return [int(getattr(self._nvml, call)(handle, *arguments)) for handle in self._handles]
+        return []
 
     def _open(self, torch_devices: Sequence[torch.device]) -> Iterator[Any]:
         if any(device.type != "cuda" for device in torch_devices):

@@ -22,12 +22,13 @@ def look() -> dict[str, Any]:
     square = torch.randn(256, 256, requires_grad=True)
     (square @ square).sum().backward()
     inherited_device = _inherited_device()
-    driver = Driver([torch.device(device.type, device.index) for device in _devices()]).version()
+    devices = [_describe(device) for device in accelerators()]
+    driver = Driver(accelerators()).version()
     preload = sys.modules.get("bench.measuring.preload")
     return {
         "preloaded": preload is not None and os.getppid() == preload.SERVER_PID,
         "inherited_device": inherited_device,
-        "devices": [to_plain(device) for device in _devices()],
+        "devices": [to_plain(device) for device in devices],
         "hard": {
             "python": ".".join(platform.python_version_tuple()[:2]),
             "torch": torch.__version__,
@@ -65,24 +66,29 @@ def _value_of(flag: Callable[[], object]) -> object:
         return "mixed"
 
 
-def _devices() -> list[DeviceInfo]:
+def accelerators() -> list[torch.device]:
+    """Return the accelerators that torch sees."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is None:
         return []
-    return [_describe(accelerator.type, index) for index in range(torch.accelerator.device_count())]
+    return [torch.device(accelerator.type, index) for index in range(torch.accelerator.device_count())]
 
 
-def _describe(device_type: str, index: int) -> DeviceInfo:
-    if device_type == "cuda":
-        properties = torch.cuda.get_device_properties(index)
-        return DeviceInfo(
-            type="cuda",
-            index=index,
-            name=properties.name,
-            total_memory_bytes=properties.total_memory,
-            capability=(properties.major, properties.minor),
-            power_limit_watts=Driver([torch.device("cuda", index)]).power_limit_watts(),
-        )
-    module = torch.get_device_module(device_type)
-    name = module.get_device_name(index) if hasattr(module, "get_device_name") else device_type
-    return DeviceInfo(type=device_type, index=index, name=name)
+def name_of(device: torch.device) -> str:
+    """Return what its driver calls *device*; its type where torch has no call for it."""
+    module = torch.get_device_module(device)
+    return str(module.get_device_name(device.index)) if hasattr(module, "get_device_name") else device.type
+
+
+def _describe(device: torch.device) -> DeviceInfo:
+    if device.type != "cuda":
+        return DeviceInfo(type=device.type, index=device.index, name=name_of(device))
+    properties = torch.cuda.get_device_properties(device.index)
+    return DeviceInfo(
+        type="cuda",
+        index=device.index,
+        name=properties.name,
+        total_memory_bytes=properties.total_memory,
+        capability=(properties.major, properties.minor),
+        power_limit_watts=Driver([device]).power_limit_watts(),
+    )

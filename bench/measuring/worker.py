@@ -233,7 +233,7 @@ class Worker:
     def _warm_up_block(self, steps: int) -> tuple[float, bool]:
         is_first = self.warmup_steps == 0
         if is_first:
-            self._be_compiling(is_compiling=self.case.compile != "eager")
+            self._be_compiling(is_compiling=self.case.is_compiled)
         block = self._first_block() if is_first else self.run_block(steps)
         if is_first:
             self.first_step_seconds, self.first_loss = block.wall_seconds, self._check_loss()

@@ -163,7 +163,7 @@ def _share_of_peak(row: Row) -> str:
 
 def _compiled_in(row: Row) -> str:
     value = row.number("compile_seconds")
-    return "" if value is None or row.case.compile == "eager" else f"{value:.3g} s"
+    return "" if value is None or not row.case.is_compiled else f"{value:.3g} s"
 
 
 def _pays_after(row: Row) -> str:

@@ -24,7 +24,7 @@ def strategy(case: Case) -> str:
 def extras(case: Case) -> tuple[str, ...]:
     """Return the words for the axes that are rarely varied; none at their usual values."""
     words = (
-        (f"compile {case.compile}", case.compile != "eager"),
+        (f"compile {case.compile}", case.is_compiled),
         (f"{case.input} input", case.input != "resident"),
         (f"{case.loop} loop", case.loop != "clean"),
     )
@@ -54,7 +54,7 @@ def difference(case: Case, other: Case) -> tuple[str, str]:
 
 
 def _compile(case: Case) -> str:
-    return case.compile if case.compile == "eager" else f"compile {case.compile}"
+    return f"compile {case.compile}" if case.is_compiled else case.compile
 
 
 def varied_batches(cases: Iterable[Case]) -> set[str]:

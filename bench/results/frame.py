@@ -14,7 +14,7 @@ import pandas as pd
 from bench import flags, utilization
 from bench.case import Case
 from bench.metrics import METRICS, step_seconds
-from bench.result import PHASES, STATUSES, CaseResult, Measurement, Plan, Sitting
+from bench.result import NOT_REACHED, PHASES, CaseResult, Measurement, Plan, Sitting, worst_of
 from bench.results.break_even import break_even_steps
 from bench.results.speedup import speedups
 from bench.running import journal
@@ -56,7 +56,6 @@ _SAMPLE_KINDS = {
 
 MEMORY_BOUND_RATIO = 0.3
 """Below this share of its bandwidth it is not the memory that a step waits for."""
-NOT_REACHED = "not reached before the run ended"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,18 +132,16 @@ def load(path: Path) -> Run:
 
 def _row(case: Case, results: Sequence[CaseResult], plan: Plan) -> dict[str, object]:
     """Return the columns of one case, without its speed-up."""
-    worst = max(results, key=lambda result: STATUSES.index(result.status))
+    worst = worst_of(results)
     measurements = list(_measurements(results).values())
     row: dict[str, object] = {name: getattr(case, name) for name in _AXES.split()}
-    row |= {"case_id": case.id, "status": worst.status, "reason": _reason(worst)}
+    row |= {"case_id": case.id, "status": worst.status, "reason": worst.why}
     row |= {"rounds": len(measurements), "samples": sum(len(found.samples_seconds["step"]) for found in measurements)}
     row["flags"] = " ".join(flags.raised(results, plan))
     if not measurements:
         return row
     for metric in METRICS.values():
-        figures = [metric.function(measurement, case) for measurement in measurements]
-        known = [figure for figure in figures if figure is not None]
-        row[metric.name] = metric.combine(known) if known else None
+        row[metric.name] = metric.of_case(measurements, case)
     step = log_t_interval([step_seconds(measurement) for measurement in measurements])
     row |= {"step_seconds": step.value, "step_seconds_low": step.low, "step_seconds_high": step.high}
     row |= _utilization(case, row, plan)
@@ -193,13 +190,7 @@ def _memory_traffic(case: Case, row: Mapping[str, Any], plan: Plan) -> dict[str,
 
 def _measurements(results: Iterable[CaseResult]) -> dict[int, Measurement]:
     """Return what the ok workers measured, by round."""
-    return {result.round: result.measurement for result in results if result.status == "ok" and result.measurement}
-
-
-def _reason(result: CaseResult) -> str | None:
-    if result.reason is None and result.failure:
-        return result.failure.message
-    return result.reason
+    return {result.round: found for result in results if (found := result.figures)}
 
 
 def _unique(words: Iterable[str]) -> list[str]:

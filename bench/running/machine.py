@@ -27,9 +27,14 @@ CACHE_VARIABLES = re.compile(r"(TORCHINDUCTOR|TRITON)_.*DIR")
 """Say where compiled code is kept; a run has a directory of its own."""
 
 
+def visible_cores() -> int:
+    """Return how many cores this process may run on, whatever its quota."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use: its affinity, cut by the cgroup's CPU quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = visible_cores()
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         cores = min(cores, max(1, int(quota) // int(period)))
@@ -70,7 +75,7 @@ def _is_hard(variable: str) -> bool:
 
 def compiler_keys() -> dict[str, str]:
     """Return the part of the fingerprint that counts where something is compiled."""
-    triton = [found for name in ("triton", "pytorch-triton", "triton-windows") if (found := _version_of(name))]
+    triton = [found for name in ("triton", "pytorch-triton", "triton-windows") if (found := version_of(name))]
     return {"cxx": _cxx_version(), "triton": next(iter(triton), "")}
 
 
@@ -92,7 +97,8 @@ def _cxx_version() -> str:
     return said.stdout.partition("\n")[0]
 
 
-def _version_of(distribution: str) -> str:
+def version_of(distribution: str) -> str:
+    """Return the version of an installed *distribution*; empty: there is none."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -176,7 +176,7 @@ def _missing(case: Case, devices: Sequence[DeviceInfo]) -> str | None:
 
 def _missing_compiler(case: Case) -> str | None:
     """Return what torch.compile lacks to make code for the CPU."""
-    if case.compile == "eager" or machine.cxx_compiler() is not None:
+    if not case.is_compiled or machine.cxx_compiler() is not None:
         return None
     return f"torch.compile needs a C++ compiler and {machine.cxx_name()} is not found; install it, or name one in CXX"
 

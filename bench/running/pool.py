@@ -176,7 +176,7 @@ class Pool:
         cache = self._directory / COMPILED_FOLDER / case.id
         cached = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TRITON_CACHE_DIR": str(cache / "triton")}
         fields: dict[str, Any] = {"environment": {**machine.worker_environment(self._user_environment), **cached}}
-        if case.compile != "eager":
+        if case.is_compiled:
             fields["compile_timeout_seconds"] = timeout_seconds
             # Elsewhere Inductor might ask the devices something, and a device that is initialised in a fork server
             # breaks every worker.

@@ -77,8 +77,9 @@ class Schedule:
 
         The first one also profiles memory; but where it has compiled, it did not load what was compiled.
         """
-        first, *later = self._durations[case.id] or [0.0]
-        return min(later or [first]) if case.compile != "eager" else min([first, *later])
+        durations = self._durations[case.id] or [0.0]
+        later = durations[1:] if case.is_compiled else []
+        return min(later or durations)
 
     def rounds_of(self, case: Case) -> int:
         """Return how many ok rounds *case* has."""

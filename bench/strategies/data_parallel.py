@@ -22,7 +22,7 @@ class DataParallel(Strategy):
         """Return why DataParallel has no meaning off CUDA."""
         if case.device_type != "cuda":
             return f"DataParallel on {case.device_type} is the plain module; it copies models between GPUs only"
-        if case.compile != "eager":
+        if case.is_compiled:
             return "torch.compile does not reach the copies that DataParallel makes at every step; take ddp"
         if case.num_devices == 1:
             return "DataParallel on one device is the plain module; take single, or more devices"

@@ -3,10 +3,9 @@
 import datetime
 import os
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 
 from bench.registry import PACKAGE_DIR
-from bench.running.machine import commit_of, hard_keys, soft_keys, threads_per_rank, usable_cores
+from bench.running.machine import commit_of, hard_keys, soft_keys, threads_per_rank, usable_cores, version_of
 
 PACKAGES = ("torch", "pyperf", "pytest", "pytest-benchmark")
 
@@ -21,7 +20,7 @@ def sitting() -> dict[str, str]:
         "cores": str(usable_cores()),
         "threads": str(threads_per_rank(1, os.environ)),
         "kernel": soft["kernel"],
-        **{name: version for name in PACKAGES if (version := _version_of(name))},
+        **{name: version for name in PACKAGES if (version := version_of(name))},
     }
 
 
@@ -33,10 +32,3 @@ def described(sittings: Sequence[Mapping[str, str]]) -> list[str]:
             if key != "kind" and value not in known.setdefault(key, []):
                 known[key].append(value)
     return [f"- {key.replace('_', ' ')}: {', '.join(values)}" for key, values in known.items()]
-
-
-def _version_of(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None

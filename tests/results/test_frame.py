@@ -11,8 +11,18 @@ import pytest
 
 from bench.case import Case
 from bench.metrics import METRICS, Metric
-from bench.result import CaseResult, Counters, Environment, Failure, Measurement, SamplingPlan, Status, Usage
-from bench.results.frame import COLUMNS, NOT_REACHED, Run, load
+from bench.result import (
+    NOT_REACHED,
+    CaseResult,
+    Counters,
+    Environment,
+    Failure,
+    Measurement,
+    SamplingPlan,
+    Status,
+    Usage,
+)
+from bench.results.frame import COLUMNS, Run, load
 from bench.running.journal import FILE_NAME, JournalWriter
 
 MakeCase = Callable[..., Case]

@@ -186,7 +186,7 @@ def test_the_compilers_are_known_by_their_versions_or_empty(tmp_path: Path, monk
     compiler.write_text("#!/bin/sh\necho 'c++ (mine) 12.2'\necho more\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
-    monkeypatch.setattr(machine, "_version_of", {"pytorch-triton": "3.4.0"}.get)
+    monkeypatch.setattr(machine, "version_of", {"pytorch-triton": "3.4.0"}.get)
     assert machine.compiler_keys() == {"cxx": "c++ (mine) 12.2", "triton": "3.4.0"}
     monkeypatch.setenv("CXX", str(tmp_path / "gone"))
     assert machine.compiler_keys()["cxx"] == ""

@@ -6,6 +6,7 @@ from bench.comparing.comparison import STACK_KEYS, Change, Comparison, Row
 from bench.comparing.sides import MEMORY
 from bench.reporting._numbers import SECONDS, digits, fitting, percent, size
 
+HEADERS = ("case", "base", "current", "change", "verdict", "not excluded", "exact changes", "flags", "remark")
 Failing = Sequence[tuple[Row, str]]
 """The rows that do not pass, each with one sentence."""
 
@@ -47,6 +48,21 @@ def verdict(row: Row) -> str:
 def remark(row: Row) -> str:
     """Return what has to be said of a row besides."""
     return "; ".join(word for word in (row.failure, row.gap, row.why) if word)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return what stands under each of `HEADERS`."""
+    return (
+        row.label,
+        seconds(row.base_seconds),
+        seconds(row.current_seconds),
+        time(row),
+        verdict(row),
+        not_excluded(row),
+        exact(row),
+        " ".join(row.flags),
+        remark(row),
+    )
 
 
 def change(found: Change) -> str:

@@ -1,6 +1,6 @@
 """For a step summary or a comment: worst rows first, at most 64 kB."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bench.comparing.comparison import Comparison, Row
 from bench.comparing.formats import _words
@@ -28,18 +28,12 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    lines = [
-        "| case | base | current | change | verdict | not excluded | exact changes | flags | remark |",
-        "| --- | ---: | ---: | ---: | --- | ---: | --- | --- | --- |",
-    ]
-    for row in rows:
-        cells = (
-            *(row.label, _words.seconds(row.base_seconds), _words.seconds(row.current_seconds)),
-            *(_words.time(row), _words.verdict(row), _words.not_excluded(row)),
-            *(_words.exact(row), " ".join(row.flags), _words.remark(row)),
-        )
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    return lines
+    lines = [_line(_words.HEADERS), "| --- | ---: | ---: | ---: | --- | ---: | --- | --- | --- |"]
+    return lines + [_line(map(_cell, _words.cells(row))) for row in rows]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(text: str) -> str:

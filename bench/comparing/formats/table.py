@@ -9,29 +9,16 @@ from rich.text import Text
 
 from bench.comparing.comparison import Comparison
 from bench.comparing.formats import _words
+from bench.comparing.formats._words import HEADERS
 from bench.reporting._terminal import ASCII, GAP, stdout_console, text_table
 
-HEADERS = ("case", "base", "current", "change", "verdict", "not excluded", "exact changes", "flags", "remark")
 DROP_ORDER = ("remark", "base", "current", "not excluded", "flags")
 """JSON has them all; what changed exactly is never left out."""
 
 
 def render(comparison: Comparison, failing: _words.Failing) -> str:
     """Return *comparison* in the width of standard output."""
-    rows = [
-        (
-            row.label,
-            _words.seconds(row.base_seconds),
-            _words.seconds(row.current_seconds),
-            _words.time(row),
-            _words.verdict(row),
-            _words.not_excluded(row),
-            _words.exact(row),
-            " ".join(row.flags),
-            _words.remark(row),
-        )
-        for row in comparison.rows
-    ]
+    rows = [_words.cells(row) for row in comparison.rows]
     shown = stdout_console()
     text = io.StringIO()
     console = Console(file=text, width=shown.width, highlight=False)
