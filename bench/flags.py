@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bench.metrics import deviation_ratio, step_seconds
 from bench.precisions import PRECISIONS
-from bench.result import CaseResult, Environment, Measurement, Plan, SamplingPlan
+from bench.result import CaseResult, Environment, Measurement, Plan, SamplingPlan, Use
 from bench.statistics import log_median, log_t_interval
 from bench.utilization import model_flops_utilization, peak_of_case
 
@@ -74,37 +74,42 @@ def _brings_along(name: str) -> Raised:
     return lambda results, _plan: any(name in result.flags for result in results)
 
 
-def _is_contended(results: Sequence[CaseResult], _plan: Plan) -> bool:
+def is_contended(uses: Sequence[Use]) -> bool:
     """Whether others took too much of all the windows together: of one, which may take 20 ms, a moment is much."""
-    used = [(found.usage, found) for found in _measurements(results) if found.usage is not None]
-    window_seconds = math.fsum(found.window_seconds for _, found in used)
-    taken_seconds = math.fsum((usage.steal_seconds or 0.0) / _threads(found) for usage, found in used)
+    window_seconds = math.fsum(use.window_seconds for use in uses)
+    taken_seconds = math.fsum((use.usage.steal_seconds or 0.0) / use.num_threads for use in uses)
     # A quota makes threads wait too, and has a flag of its own.
     delays = [
-        max(0.0, usage.run_delay_seconds - (usage.quota_seconds or 0.0))
-        for usage, _ in used
-        if usage.run_delay_seconds is not None
+        max(0.0, use.usage.run_delay_seconds - (use.usage.quota_seconds or 0.0))
+        for use in uses
+        if use.usage.run_delay_seconds is not None
     ]
-    others = [usage.others_seconds for usage, _ in used if usage.others_seconds is not None]
+    others = [use.usage.others_seconds for use in uses if use.usage.others_seconds is not None]
     if delays:
         # Threads also wait for each other (gloo's serve several ranks), and others may run on cores that nobody wants.
         taken_seconds += min(math.fsum(delays), math.fsum(others) if others else math.inf)
         return taken_seconds > TAKEN_SHARE * window_seconds
-    switches = sum(usage.involuntary_switches for usage, _ in used)
-    thread_seconds = math.fsum(_threads(found) * found.window_seconds for _, found in used)
+    switches = sum(use.usage.involuntary_switches for use in uses)
+    thread_seconds = math.fsum(use.num_threads * use.window_seconds for use in uses)
     return switches > SWITCHES_PER_SECOND * thread_seconds or taken_seconds > TAKEN_SHARE * window_seconds
+
+
+def is_throttled(use: Use) -> bool:
+    """Whether heat, a power limit or a quota held the device back."""
+    held_back = max(use.usage.device_throttle_seconds or 0.0, use.usage.quota_seconds or 0.0)
+    return held_back > HELD_BACK_SHARE * use.window_seconds or bool(use.usage.core_throttles)
 
 
 def _threads(measurement: Measurement) -> int:
     return measurement.num_threads * len(measurement.rank_window_seconds)
 
 
-def _is_throttled(measurement: Measurement) -> bool:
-    usage = measurement.usage
-    if usage is None:
-        return False
-    held_back = max(usage.device_throttle_seconds or 0.0, usage.quota_seconds or 0.0)
-    return held_back > HELD_BACK_SHARE * measurement.window_seconds or bool(usage.core_throttles)
+def _uses(results: Sequence[CaseResult]) -> list[Use]:
+    return [
+        Use(usage=found.usage, window_seconds=found.window_seconds, num_threads=_threads(found))
+        for found in _measurements(results)
+        if found.usage is not None
+    ]
 
 
 def _is_unsteady(results: Sequence[CaseResult], _plan: Plan) -> bool:
@@ -186,13 +191,13 @@ FLAGS: dict[str, Flag] = {
             name="contended",
             meaning="other programs took the processor",
             cure="stop them and measure again",
-            is_raised=_is_contended,
+            is_raised=lambda results, _plan: is_contended(_uses(results)),
         ),
         Flag(
             name="throttled",
             meaning="heat, a power limit or a container's quota held the device back",
             cure="cool it, raise the limit, or compare only runs that have this flag",
-            is_raised=_any(_is_throttled),
+            is_raised=lambda results, _plan: any(map(is_throttled, _uses(results))),
         ),
         Flag(
             name="foreign_process",

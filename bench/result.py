@@ -68,6 +68,16 @@ class Usage:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Use:
+    """A window, and how processor and driver treated it."""
+
+    usage: Usage
+    window_seconds: float
+    num_threads: int
+    """Of all ranks together."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Counters:
     """
     What one training step does, counted in extra steps; the same on every run of one revision on one stack.

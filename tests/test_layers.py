@@ -27,6 +27,7 @@ LAYERS = (
         "utilization",
         "fingerprint",
         "explanations",
+        "pair",
     ),
     ("suite", "suite_file"),
     ("workloads", "strategies"),

@@ -25,7 +25,7 @@ from bench.result import CaseResult, Environment, Plan
 from bench.running import machine, resume
 from bench.running.journal import FILE_NAME, Journal, JournalWriter
 from bench.running.matrix import PlannedCase, expand, judge
-from bench.running.pool import CallError, Pool, usual_start_method
+from bench.running.pool import CallError, Place, Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised, run_rounds
 
 REPORT_SECONDS = 5.0
@@ -206,7 +206,7 @@ def _with_compiler(environment: Environment, cases: Sequence[Case]) -> Environme
 
 
 def _measure(work: Work, pool: Pool, progress: Progress, request: Request) -> None:
-    pool.working_directory = Path(work.plan.working_directory)
+    pool.place = Place(working_directory=Path(work.plan.working_directory))
     journal = JournalWriter(work.directory / FILE_NAME)
     try:
         if request.resume is None:

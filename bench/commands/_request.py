@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import registry, suite
+from bench.commands import _axes
 from bench.errors import UsageError, unknown_value
 from bench.result import Environment, SamplingPlan
 from bench.running.server import StartMethod
@@ -15,10 +16,8 @@ from bench.suite import AxisValues, Suite
 CPU_BUDGET_SECONDS, ACCELERATOR_BUDGET_SECONDS = 90.0, 600.0
 """An accelerator warms up for two seconds in each worker; a built-in CPU case takes half a second in all."""
 
-TEXT_AXES = ("workload", "device", "strategy", "precision", "compile", "input", "loop")
-NUMBER_AXES = ("batch_size", "global_batch_size", "num_devices")
 PLAN_OPTIONS = (
-    *("suite", *TEXT_AXES, *NUMBER_AXES),
+    *("suite", *_axes.TEXT_AXES, *_axes.NUMBER_AXES),
     *("rounds", "target", "timeout", "compile_timeout", "peak_tflops", "seed"),
 )
 """What a resumed run's plan could contradict; a budget is added to it instead."""
@@ -61,7 +60,7 @@ def request_from(options: argparse.Namespace) -> Request:
         UsageError: If a value is not known, a file is not there, or two options contradict each other; one line.
     """
     started = time.monotonic()
-    axes = _axis_values(options)
+    axes = _axes.values_from(options)
     chosen = suite.load(options.suite or "default")
     if options.resume is not None and options.out is not None:
         raise UsageError("--out cannot stand beside --resume; a resumed run stays in its directory")
@@ -84,25 +83,6 @@ def request_from(options: argparse.Namespace) -> Request:
         names_suite=options.suite is not None,
         started=started,
     )
-
-
-def _axis_values(options: argparse.Namespace) -> AxisValues:
-    values: dict[str, tuple[str, ...] | tuple[int, ...] | None] = {}
-    for axis in TEXT_AXES:
-        given = getattr(options, axis)
-        for value in given or ():
-            where = f"--{axis}: "
-            if axis == "workload":
-                suite.check_workload(value, where)
-            else:
-                suite.check_axis_value(axis, value, where)
-        values[axis] = tuple(given) if given is not None else None
-    for axis in NUMBER_AXES:
-        given = getattr(options, axis)
-        values[axis] = tuple(given) if given is not None else None
-    if values["batch_size"] and values["global_batch_size"]:
-        raise UsageError("--batch-size (per device) cannot stand beside --global-batch-size (over all); keep one")
-    return AxisValues(**values)  # type: ignore[arg-type]  # text axes hold texts, number axes numbers
 
 
 def _checked_formats(given: list[str] | None) -> tuple[str, ...]:

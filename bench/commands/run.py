@@ -4,13 +4,12 @@ import argparse
 from pathlib import Path
 
 from bench import registry
-from bench.case import COMPILE_MODES
-from bench.commands import _options
+from bench.commands import _axes, _options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add axes, plan and output."""
-    _add_axes(parser)
+    _axes.add_arguments(parser)
     _add_plan(parser)
     _add_output(parser)
 
@@ -25,33 +24,6 @@ def execute(options: argparse.Namespace) -> int:
     from bench.commands import _measure  # noqa: PLC0415 (after the options are known to be good)
 
     return _measure.dry_run(request) if options.dry_run else _measure.run(request)
-
-
-def _add_axes(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("axes (several values: A,B or the option again; each replaces the suite's)")
-    group.add_argument(
-        "--suite",
-        metavar="NAME|FILE",
-        help=f"{', '.join(registry.names('suites', '.toml'))}, or your own .toml (default)",
-    )
-    helps = {
-        "workload": f"{', '.join(registry.names('workloads'))}, NAME:SIZE, file.py:function, package.module:function",
-        "device": "cpu, cuda, cuda:1, accelerator (what the machine has)",
-        "strategy": ", ".join(registry.names("strategies")),
-        "precision": "fp32, tf32, amp_bf16, amp_fp16",
-        "compile": f"{', '.join(COMPILE_MODES)} (torch.compile's modes; eager,default compares)",
-        "input": "resident (on the device already), pinned, pageable: where each step's batch comes from",
-        "loop": "clean",
-    }
-    for axis, text in helps.items():
-        group.add_argument(f"--{axis}", action="extend", type=_options.words, metavar=axis.upper(), help=text)
-    numbers = {
-        "batch-size": "samples per device",
-        "global-batch-size": "samples over all devices (the workload's own is the usual)",
-        "num-devices": "ranks of ddp or replicas of data_parallel; on the cpu processes",
-    }
-    for axis, text in numbers.items():
-        group.add_argument(f"--{axis}", action="extend", type=_options.whole_numbers, metavar="N", help=text)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:

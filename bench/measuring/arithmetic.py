@@ -1,6 +1,7 @@
 """Turns a row of the precision table into torch's switches: TF32 flags, autocast, GradScaler."""
 
 import contextlib
+import dataclasses
 from contextlib import AbstractContextManager
 
 import torch
@@ -37,6 +38,27 @@ def check_tf32(precision: Precision, device_type: str) -> None:
         raise StepError(
             f"the workload changed torch's TF32 flags while it ran; leave them to --precision {precision.name}"
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Switches:
+    """What belongs to a precision and is kept in the process: of two cases in one, each needs its own."""
+
+    tf32: tuple[bool, bool]
+    """In matrix products and in convolutions."""
+    onednn: bool
+
+
+def switches() -> Switches:
+    """Return how the switches stand."""
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    return Switches(tf32=tf32, onednn=bool(torch.backends.mkldnn.enabled))
+
+
+def set_switches(wanted: Switches) -> None:
+    """Set them to what `switches` returned."""
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = wanted.tf32
+    torch.backends.mkldnn.set_flags(wanted.onednn)
 
 
 def autocast_for(precision: Precision, device_type: str) -> Autocast:

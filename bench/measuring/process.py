@@ -20,10 +20,12 @@ from typing import Any
 import torch
 
 from bench.errors import BenchError
+from bench.measuring import checkout
 from bench.measuring.compiling import CACHE_VARIABLE
 from bench.measuring.extras import with_extras
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiling
 from bench.measuring.training_step import StepError
+from bench.measuring.turns import take_turns
 from bench.measuring.worker import Worker, measure
 from bench.record import from_plain, to_plain
 
@@ -52,10 +54,14 @@ def run_rank(rank: int, directory: str) -> None:
     task: Task = from_plain(Task, json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
     try:
         _enter(task, rank)
+        entered = checkout.enter(task.checkout) if task.checkout else None
         if task.function is not None:
             _leave_answer(folder, rank, Answer(status="ok", seen=_call(task.function, task.arguments)))
             return
-        worker = _run(task, rank, folder, start_seconds=(started_ns - task.ordered_at_ns) / 1e9)
+        run = _run_in_turns if task.turns_at else _run
+        worker = run(task, rank, folder, start_seconds=(started_ns - task.ordered_at_ns) / 1e9)
+        if entered:
+            checkout.check_imports(entered)
     except BaseException as error:  # noqa: BLE001 (whatever a user's file raises, SystemExit too, becomes a row)
         traceback.print_exc()
         _leave_answer(folder, rank, _answer_for(error))
@@ -103,6 +109,19 @@ def _run(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker
         measurement = with_extras(worker, measurement, remaining_seconds)
         _leave_answer(folder, rank, Answer(status="ok", measurement=measurement if rank == 0 else None))
     return worker
+
+
+def _run_in_turns(task: Task, rank: int, folder: Path, *, start_seconds: float) -> Worker:
+    """Run a task whose blocks the parent orders one by one; *start_seconds* is nobody's figure here."""
+    del start_seconds
+    assert task.case is not None
+    workers = [
+        Worker(case, rank=rank, rendezvous=folder / "rendezvous", deadline_seconds=task.deadline_seconds)
+        for case in (task.case, *task.rivals)
+    ]
+    take_turns(workers, task.turns_at)
+    _leave_answer(folder, rank, Answer(status="ok"))
+    return workers[0]
 
 
 def _answer_for(error: BaseException) -> Answer:

@@ -38,6 +38,12 @@ class Task:
     """What to call instead where there is no case, as ``module:function``; its answer is `Answer.seen`."""
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Keywords for `function`."""
+    checkout: "Checkout | None" = None
+    """Where the workload's code comes from, where that is not the user's working tree."""
+    turns_at: str = ""
+    """The socket on which rank 0 hears when it is its turn; empty: an ordinary visit."""
+    rivals: tuple[Case, ...] = ()
+    """Further cases that take turns with `case` in the same process."""
     num_processes: int = 1
     num_threads: int = 1
     deadline_seconds: float = 30.0
@@ -74,6 +80,16 @@ class Task:
     def longest_seconds(self) -> float:
         """After which its workers have ended."""
         return self.deadline_seconds * (2 if self.compile_timeout_seconds else 1) + self.compile_timeout_seconds
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """One side of a comparison of two revisions."""
+
+    root: str
+    """Of the revision's files."""
+    working_tree: str
+    """The user's, of which nothing may be imported."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ a second process that imports torch.
 import argparse
 import contextlib
 import ctypes
+import functools
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -25,7 +27,7 @@ from typing import Any, TextIO
 
 import psutil
 
-from bench.measuring.task import COMPILED_FOLDER, TASK_FILE, Task
+from bench.measuring.task import COMPILED_FOLDER, TASK_FILE, Limit, Task
 from bench.record import from_plain
 
 GRACE_SECONDS = 1.0
@@ -138,56 +140,108 @@ def _serve_orders(answers: TextIO, session: Session, start_method: str) -> None:
         resource_tracker.ensure_running()  # what a spawned process needs; it stays
     session.keep_present()
     for line in iter(sys.stdin.readline, ""):
-        directory = Path(json.loads(line))
-        task: Task = from_plain(Task, json.loads((directory / TASK_FILE).read_text(encoding="utf-8")))
-        if is_fork_server and task.imports:
-            sys.modules["bench.measuring.preload"].import_more(task.imports)
-        ending = _serve(start_processes, task, directory, "fork" if is_fork_server else "spawn")
+        directories = [Path(directory) for directory in json.loads(line)]
+        tasks = [_task_in(directory) for directory in directories]
+        if is_fork_server:
+            for task in tasks:
+                sys.modules["bench.measuring.preload"].import_more(task.imports)
+        start = functools.partial(start_processes, join=False, start_method="fork" if is_fork_server else "spawn")
+        endings = _serve([Visit(start, *one) for one in zip(tasks, directories, strict=True)])
         session.kill_strays()  # before the answer, so that none is left when the next order comes
-        answers.write(json.dumps(ending) + "\n")
+        answers.write(json.dumps(endings) + "\n")
         answers.flush()
 
 
-def _serve(start_processes: Any, task: Task, directory: Path, start_method: str) -> dict[str, Any]:
-    from torch.multiprocessing.spawn import ProcessException  # noqa: PLC0415 (as in _serve_orders)
-
-    from bench.measuring.process import run_rank  # noqa: PLC0415 (needs torch)
-
-    is_compiling = False
-    context = start_processes(
-        run_rank, args=(str(directory),), nprocs=task.num_processes, join=False, start_method=start_method
-    )
-    stdin, timed_out = sys.stdin.fileno(), False
-    survivors: set[int] = set()  # what join() does to them after a failure must not be taken for what happened to them
-    try:
-        while True:
-            # No order comes before the answer to this one, so what there is to read of the parent is its end.
-            ready = wait([*context.sentinels, stdin], timeout=_patience_seconds(task, directory))
-            if stdin in ready:
-                raise ParentGoneError
-            survivors = {rank for rank, process in enumerate(context.processes) if process.is_alive()}
-            if context.join(timeout=0, grace_period=GRACE_SECONDS):
-                survivors = set()
-                break
-            limit = task.limit(directory)
-            if time.monotonic_ns() >= limit.end_ns:
-                timed_out, is_compiling = True, limit.is_compiling
-                _kill(context.processes)
-                break
-    except ProcessException as error:
-        survivors.discard(error.error_index)
-        print(error, file=sys.stderr)
-    codes = [
-        -signal.SIGTERM if rank in survivors else process.exitcode for rank, process in enumerate(context.processes)
-    ]
-    return {"timed_out": timed_out, "is_compiling": is_compiling, "exit_codes": codes}
+def _task_in(directory: Path) -> Task:
+    task: Task = from_plain(Task, json.loads((directory / TASK_FILE).read_text(encoding="utf-8")))
+    return task
 
 
-def _patience_seconds(task: Task, directory: Path) -> float:
-    """Return how long to wait before the next look at the clock."""
-    left_seconds = max(0.0, (task.limit(directory).end_ns - time.monotonic_ns()) / 1e9)
-    # It changes when compilation begins or ends, which nothing tells this process.
-    return min(left_seconds, COMPILING_LOOK_SECONDS) if task.compile_timeout_seconds else left_seconds
+class Visit:
+    """The processes of one task, which start at once."""
+
+    def __init__(self, start: Callable[..., Any], task: Task, directory: Path) -> None:
+        from bench.measuring.process import run_rank  # noqa: PLC0415 (needs torch, which main imports late)
+
+        self._task, self._directory = task, directory
+        self._survivors: set[int] = set()
+        """Ranks that lived when another failed: what join() does to them then is not what happened to them."""
+        self._limit: Limit | None = None
+        """The one that was missed."""
+        self.is_bystander = False
+        """Whether it was ended because of another visit."""
+        self._context = start(run_rank, args=(str(directory),), nprocs=task.num_processes)
+
+    @property
+    def sentinels(self) -> list[int]:
+        """Of the processes that have not been joined."""
+        return list(self._context.sentinels)
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long to wait before the next look at the clock."""
+        left_seconds = max(0.0, (self._task.limit(self._directory).end_ns - time.monotonic_ns()) / 1e9)
+        # It changes when compilation begins or ends, which nothing tells this process.
+        return min(left_seconds, COMPILING_LOOK_SECONDS) if self._task.compile_timeout_seconds else left_seconds
+
+    def has_ended(self) -> bool:
+        """Take note of what has ended; end the rest where a rank failed or the deadline has passed."""
+        from torch.multiprocessing.spawn import ProcessException  # noqa: PLC0415 (as above)
+
+        processes = self._context.processes
+        self._survivors = {rank for rank, process in enumerate(processes) if process.is_alive()}
+        try:
+            if self._context.join(timeout=0, grace_period=GRACE_SECONDS):
+                self._survivors = set()
+                return True
+        except ProcessException as error:
+            self._survivors.discard(error.error_index)
+            print(error, file=sys.stderr)
+            return True
+        limit = self._task.limit(self._directory)
+        if time.monotonic_ns() < limit.end_ns:
+            return False
+        self._limit, self._survivors = limit, set()
+        _kill(processes)
+        return True
+
+    def end(self) -> None:
+        """End it because of another."""
+        self.is_bystander = True
+        for process in self._context.processes:
+            process.kill()
+        for process in self._context.processes:
+            process.join()
+
+    @property
+    def ending(self) -> dict[str, Any]:
+        """The answer to the parent, once it has ended."""
+        return {
+            "timed_out": self._limit is not None,
+            "is_compiling": self._limit is not None and self._limit.is_compiling,
+            "is_bystander": self.is_bystander,
+            "exit_codes": [
+                -signal.SIGTERM if rank in self._survivors else process.exitcode
+                for rank, process in enumerate(self._context.processes)
+            ],
+        }
+
+
+def _serve(visits: Sequence[Visit]) -> list[dict[str, Any]]:
+    """Wait until all *visits* have ended; where one ends badly the others end too, since they wait for each other."""
+    stdin, running = sys.stdin.fileno(), list(visits)
+    while running:
+        sentinels = [sentinel for visit in running for sentinel in visit.sentinels]
+        # No order comes before the answer to this one, so what there is to read of the parent is its end.
+        if stdin in wait([*sentinels, stdin], timeout=min(visit.patience_seconds for visit in running)):
+            raise ParentGoneError
+        ended = [visit for visit in running if visit.has_ended()]
+        running = [visit for visit in running if visit not in ended]
+        if any(visit.ending["timed_out"] or any(visit.ending["exit_codes"]) for visit in ended):
+            for visit in running:
+                visit.end()
+            break
+    return [visit.ending for visit in visits]
 
 
 def _kill(processes: list[Any]) -> None:

@@ -1,5 +1,6 @@
 """The fork servers of a run, taken in turn, each proved by a canary before it is trusted."""
 
+import dataclasses
 import shutil
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 from bench.case import Case
 from bench.errors import BenchError, NothingToMeasureError
-from bench.measuring.task import COMPILED_FOLDER, Task
+from bench.measuring.task import COMPILED_FOLDER, Checkout, Task
 from bench.record import from_plain
 from bench.result import CaseResult, DeviceInfo, Environment, Failure, SamplingPlan
 from bench.running import machine
@@ -26,6 +27,18 @@ CANARY_SECONDS = 60.0
 PROBE = "bench.measuring.probe:look"
 INDUCTOR = ("torch._inductor.compile_fx",)
 """What torch.compile imports with the first step, in 1.5 s; none of it starts a thread."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a workload's code lies."""
+
+    name: str = ""
+    """What tells it from other places of the same run."""
+    working_directory: Path
+    """Where the relative path of a workload file begins."""
+    checkout: Checkout | None = None
+    """The revision, where it is not the user's working tree that is measured."""
 
 
 class CallError(BenchError):
@@ -52,11 +65,12 @@ class Pool:
         self.notes: list[str] = []
         self._num_servers = num_servers
         self._user_environment = dict(environment)
-        self._directory = _make_directory()
+        self.directory = _make_directory()
+        """For temporary files; short enough for a socket's path."""
         self._servers: list[Server] = []
         self._num_started = 0
-        self.working_directory = Path.cwd()
-        """Of the workers; a resumed run goes on in the directory where it began."""
+        self.place = Place(working_directory=Path.cwd())
+        """Of workloads, where a visit names no other; a resumed run goes on in the directory where it began."""
         self.environment = Environment()
 
     def __enter__(self) -> Self:
@@ -83,21 +97,47 @@ class Pool:
         timeout_seconds: float,
         compile_timeout_seconds: float = SamplingPlan.compile_timeout_seconds,
         with_extras: bool,
+        place: Place | None = None,
     ) -> CaseResult:
         """Run *case* once, in fresh processes of the server whose turn it is in *round_index*."""
         index = round_index % len(self._servers)
-        server = self._servers[index]
-        task = self._task(
-            case=case,
+        task = self.task(
+            case,
+            place=place,
             num_processes=num_processes,
             deadline_seconds=timeout_seconds,
             with_extras=with_extras,
-            **self._compiling(case, compile_timeout_seconds),
+            compile_timeout_seconds=compile_timeout_seconds if case.is_compiled else 0.0,
         )
-        result = visit(server, index, task, round_index)
-        if server.is_dead:
-            self._replace(index)
+        result = visit(self._servers[index], index, task, round_index)
+        self.replace_dead()
         return result
+
+    def server(self, round_index: int) -> Server:
+        """Return the one whose turn it is."""
+        return self._servers[round_index % len(self._servers)]
+
+    def task(self, case: Case, *, place: Place | None = None, **fields: Any) -> Task:
+        """
+        Return an order for workers of *case*.
+
+        Each case and place has a directory of its own for what torch.compile makes, empty at first and shared by its
+        rounds, so that no figure depends on yesterday's cache or on another case. A workload may also compile by
+        itself.
+        """
+        place = place or self.place
+        cache = self.directory / COMPILED_FOLDER / place.name / case.id
+        cached = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TRITON_CACHE_DIR": str(cache / "triton")}
+        return self._task(
+            case=case,
+            checkout=place.checkout,
+            working_directory=str(place.working_directory),
+            environment={**machine.worker_environment(self._user_environment), **cached},
+            # Elsewhere Inductor might ask the devices something, and a device that is initialised in a fork server
+            # breaks every worker.
+            imports=INDUCTOR if case.is_compiled and case.device_type == "cpu" else (),
+            **fields,
+        )
 
     def call(self, function: str, *, timeout_seconds: float, **arguments: Any) -> Mapping[str, Any]:
         """
@@ -108,8 +148,7 @@ class Pool:
         """
         task = self._task(function=function, arguments=arguments, deadline_seconds=timeout_seconds)
         outcome = perform(self._servers[0], task)
-        if self._servers[0].is_dead:
-            self._replace(0)
+        self.replace_dead()
         if outcome.answer is None or outcome.answer.seen is None:
             raise CallError(_failure_of(outcome) or f"{function} left no answer")
         return outcome.answer.seen
@@ -119,7 +158,7 @@ class Pool:
         for server in self._servers:
             server.stop()
         self._servers = []
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def _start_servers(self) -> None:
         self._servers = [self._new_server() for _ in range(self._num_servers)]
@@ -144,15 +183,20 @@ class Pool:
 
     def _new_server(self) -> Server:
         self._num_started += 1
-        self._directory.mkdir(mode=0o700, exist_ok=True)  # the last launcher to end removes it
-        return Server(self._directory / str(self._num_started), self.start_method, self._user_environment)
+        self.directory.mkdir(mode=0o700, exist_ok=True)  # the last launcher to end removes it
+        return Server(self.directory / str(self._num_started), self.start_method, self._user_environment)
 
     def _look(self, server: Server) -> Outcome:
         """Send *server* its canary."""
         return perform(server, self._task(function=PROBE, deadline_seconds=CANARY_SECONDS))
 
+    def replace_dead(self) -> None:
+        """Start another server in the place of each that died; a dead launcher has taken its workers with it."""
+        for index, server in enumerate(self._servers):
+            if server.is_dead:
+                self._replace(index)
+
     def _replace(self, index: int) -> None:
-        """Start another server in the place of one that died; a dead launcher has taken its workers with it."""
         self._servers[index].stop()
         self._servers[index] = self._new_server()
         if complaint := _failure_of(self._look(self._servers[index])):
@@ -160,28 +204,12 @@ class Pool:
 
     def _task(self, **fields: Any) -> Task:
         num_processes = fields.get("num_processes", 1)
-        return Task(
-            num_threads=machine.threads_per_rank(num_processes, self._user_environment),
-            working_directory=str(self.working_directory),
-            **{"environment": machine.worker_environment(self._user_environment), **fields},
-        )
-
-    def _compiling(self, case: Case, timeout_seconds: float) -> dict[str, Any]:
-        """
-        Return the fields of a task that have to do with torch.compile.
-
-        Each case has a directory of its own for what it compiles, empty at first and shared by its rounds, so that no
-        figure depends on yesterday's cache or on another case. A workload may also compile by itself.
-        """
-        cache = self._directory / COMPILED_FOLDER / case.id
-        cached = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TRITON_CACHE_DIR": str(cache / "triton")}
-        fields: dict[str, Any] = {"environment": {**machine.worker_environment(self._user_environment), **cached}}
-        if case.is_compiled:
-            fields["compile_timeout_seconds"] = timeout_seconds
-            # Elsewhere Inductor might ask the devices something, and a device that is initialised in a fork server
-            # breaks every worker.
-            fields["imports"] = INDUCTOR if case.device_type == "cpu" else ()
-        return fields
+        usual = {
+            "working_directory": str(self.place.working_directory),
+            "environment": machine.worker_environment(self._user_environment),
+        }
+        threads = machine.threads_per_rank(num_processes, self._user_environment)
+        return Task(num_threads=threads, **{**usual, **fields})
 
     def _environment_from(self, seen: Mapping[str, Any]) -> Environment:
         return Environment(

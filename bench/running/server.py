@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,8 @@ class Ending:
     timed_out: bool
     is_compiling: bool = False
     """Whether it was the deadline of compilation that was missed."""
+    is_bystander: bool = False
+    """Whether it was ended because a visit beside it ended badly."""
     exit_codes: tuple[int | None, ...]
 
 
@@ -67,25 +69,37 @@ class Server:
             start_new_session=True,  # so that a terminal's Ctrl-C reaches the parent alone, and killpg reaches all
         )
 
-    def order(self, directory: Path, timeout_seconds: float) -> Ending:
+    def order(self, directories: Sequence[Path]) -> None:
         """
-        Run the task that lies in *directory* and block until its processes have ended.
+        Start the tasks that lie in *directories*, side by side.
+
+        Raises:
+            ServerDiedError: If the launcher is gone.
+        """
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps([str(directory) for directory in directories]).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._death("was gone before the visit") from None
+
+    def endings(self, timeout_seconds: float) -> list[Ending]:
+        """
+        Block until the processes of the last order have ended.
 
         Args:
-            directory: Of the visit.
             timeout_seconds: After which they have ended, whatever they do.
 
         Raises:
             ServerDiedError: If the launcher is gone or does not answer.
         """
-        try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(str(directory)).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            raise self._death("was gone before the visit") from None
-        answer = self._read_line(timeout_seconds + LAUNCHER_GRACE_SECONDS)
-        return Ending(**{**answer, "exit_codes": tuple(answer["exit_codes"])})
+        answers = self._read_line(timeout_seconds + LAUNCHER_GRACE_SECONDS)
+        return [Ending(**{**answer, "exit_codes": tuple(answer["exit_codes"])}) for answer in answers]
+
+    def fileno(self) -> int:
+        """Return what can be read once there are endings, or none will come."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
 
     def stop(self) -> None:
         """End the launcher and everything it started; safe to call twice."""
@@ -101,7 +115,7 @@ class Server:
         self._process.stdout.close()
         self._log.close()
 
-    def _read_line(self, timeout_seconds: float) -> dict[str, Any]:
+    def _read_line(self, timeout_seconds: float) -> list[dict[str, Any]]:
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], timeout_seconds)
         if not ready:
@@ -109,8 +123,8 @@ class Server:
         line = self._process.stdout.readline()
         if not line:
             raise self._death("ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        answers: list[dict[str, Any]] = json.loads(line)
+        return answers
 
     def _death(self, how: str) -> ServerDiedError:
         self.is_dead = True

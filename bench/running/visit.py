@@ -1,5 +1,6 @@
 """One visit: a task for the workers, and the result that their answers, exit codes and logs add up to."""
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -7,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
@@ -28,6 +30,8 @@ class Outcome:
     """Rank 0's, where it left one."""
     failure: Failure | None
     flags: tuple[str, ...] = ()
+    is_bystander: bool = False
+    """Whether it failed because a visit beside it did."""
 
 
 def visit(server: Server, server_index: int, task: Task, round_index: int) -> CaseResult:
@@ -52,7 +56,64 @@ def visit(server: Server, server_index: int, task: Task, round_index: int) -> Ca
 
 def perform(server: Server, task: Task) -> Outcome:
     """Order *task* from *server* and interpret how it ended; the folder of the visit is gone afterwards."""
-    folder = server.directory / "visit"
+    (outcome,) = perform_together([(server, [task])])
+    return outcome
+
+
+def perform_together(
+    orders: Sequence[tuple[Server, Sequence[Task]]], conduct: Callable[[], None] = lambda: None
+) -> list[Outcome]:
+    """
+    Run tasks side by side and interpret how each ended, in the order in which they are given.
+
+    Args:
+        orders: A server at most once, with its tasks, which start in this order.
+        conduct: Called once all were ordered; the tasks end after it.
+    """
+    with contextlib.ExitStack() as folders:
+        visits = [
+            [folders.enter_context(_visit_folder(server, number, task)) for number, task in enumerate(tasks)]
+            for server, tasks in orders
+        ]
+        servers = [server for server, _ in orders]
+        deaths = [_order(server, own) for server, own in zip(servers, visits, strict=True)]
+        if not any(deaths):
+            conduct()
+        outcomes = []
+        for server, own, death in zip(servers, visits, deaths, strict=True):
+            outcomes += _crashed(own, death) if death else _outcomes(server, own)
+        return outcomes
+
+
+def _order(server: Server, visits: Sequence[tuple[Path, Task]]) -> ServerDiedError | None:
+    """Start *visits* on *server*; return its death where it is gone."""
+    try:
+        server.order([folder for folder, _ in visits])
+    except ServerDiedError as error:
+        return error
+    return None
+
+
+def _crashed(visits: Sequence[tuple[Path, Task]], death: ServerDiedError) -> list[Outcome]:
+    return [_failed("crashed", str(death), folder, task, exit_code=None) for folder, task in visits]
+
+
+def _outcomes(server: Server, visits: Sequence[tuple[Path, Task]]) -> list[Outcome]:
+    """Wait for the *visits* of one order, and return what each came to."""
+    try:
+        endings = server.endings(max(task.longest_seconds for _, task in visits))
+    except ServerDiedError as error:
+        return _crashed(visits, error)
+    return [
+        dataclasses.replace(_interpret(ending, *one), is_bystander=ending.is_bystander)
+        for ending, one in zip(endings, visits, strict=True)
+    ]
+
+
+@contextlib.contextmanager
+def _visit_folder(server: Server, number: int, task: Task) -> Iterator[tuple[Path, Task]]:
+    """Make the folder of a visit with its task in it, which is stamped now."""
+    folder = server.directory / f"visit{number}"
     folder.mkdir(mode=0o700)
     try:
         temporary = folder / "tmp"
@@ -60,11 +121,7 @@ def perform(server: Server, task: Task) -> Outcome:
         environment = {**task.environment, "TMPDIR": str(temporary)}
         stamped = dataclasses.replace(task, environment=environment, ordered_at_ns=time.monotonic_ns())
         (folder / TASK_FILE).write_text(json.dumps(to_plain(stamped)), encoding="utf-8")
-        try:
-            ending = server.order(folder, task.longest_seconds)
-        except ServerDiedError as error:
-            return _failed("crashed", str(error), folder, stamped, exit_code=None)
-        return _interpret(ending, folder, stamped)
+        yield folder, stamped
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -17,15 +17,19 @@ def _task(compile_timeout_seconds: float) -> Task:
     )
 
 
+def _patience_seconds(task: Task, directory: Path) -> float:
+    return launcher.Visit(lambda *_, **__: None, task, directory).patience_seconds
+
+
 def test_an_eager_visit_is_waited_for_until_its_deadline(tmp_path: Path) -> None:
-    assert 29 < launcher._patience_seconds(_task(0.0), tmp_path) <= 30
+    assert 29 < _patience_seconds(_task(0.0), tmp_path) <= 30
 
 
 def test_a_compiled_one_is_looked_at_every_second_since_its_deadline_moves(tmp_path: Path) -> None:
     task = _task(600.0)
-    assert launcher._patience_seconds(task, tmp_path) == launcher.COMPILING_LOOK_SECONDS
+    assert _patience_seconds(task, tmp_path) == launcher.COMPILING_LOOK_SECONDS
     mark_compiling(tmp_path, time.monotonic_ns() - 600 * SECOND_NS)  # and should have been done by now
-    assert launcher._patience_seconds(task, tmp_path) == 0
+    assert _patience_seconds(task, tmp_path) == 0
 
 
 @pytest.mark.parametrize("others", [[], ["2"]])

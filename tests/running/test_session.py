@@ -336,14 +336,17 @@ class ScriptedServer:
         self.stops = 0
         directory.mkdir(exist_ok=True)
 
-    def order(self, directory: Path, timeout_seconds: float) -> Ending:
+    def order(self, directories: Sequence[Path]) -> None:
         if self.is_dead:
             raise ServerDiedError("the process that starts workers ended")
+        (directory,) = directories
         self.tasks.append(json.loads((directory / TASK_FILE).read_text()))
-        num_processes = self.tasks[-1]["num_processes"]
-        for rank in range(num_processes):
+        for rank in range(self.tasks[-1]["num_processes"]):
             (directory / answer_file(rank)).write_text(json.dumps(to_plain(self.answer)))
-        return Ending(timed_out=False, exit_codes=(0,) * num_processes)
+
+    def endings(self, timeout_seconds: float) -> list[Ending]:
+        assert timeout_seconds >= self.tasks[-1]["deadline_seconds"]
+        return [Ending(timed_out=False, exit_codes=(0,) * self.tasks[-1]["num_processes"])]
 
     def stop(self) -> None:
         self.stops += 1
@@ -393,7 +396,7 @@ def test_each_case_has_a_folder_of_its_own_for_what_its_rounds_compile(
     first, second, other = servers[0].tasks[0], servers[1].tasks[0], servers[0].tasks[1]
     folders = [task["environment"]["TORCHINDUCTOR_CACHE_DIR"] for task in (first, second, other)]
     assert folders[0] == folders[1] != folders[2]
-    assert all(Path(folder).is_relative_to(pool._directory) for folder in folders)
+    assert all(Path(folder).is_relative_to(pool.directory) for folder in folders)
     assert first["environment"]["TRITON_CACHE_DIR"].startswith(folders[0])
 
 
@@ -439,7 +442,7 @@ def test_a_server_that_cannot_be_replaced_ends_the_run(
 def test_the_folder_of_a_pool_is_gone_after_it(servers: list[ScriptedServer]) -> None:
     pool = Pool(3, "forkserver", {})
     pool._servers = cast("list[Server]", servers)
-    folder = pool._directory
+    folder = pool.directory
     assert folder.is_dir()
     pool.stop()
     pool.stop()

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -211,14 +211,17 @@ class ScriptedServer:
         self.task: dict[str, Any] = {}
         self.order_arguments: tuple[Path, float] | None = None
 
-    def order(self, directory: Path, timeout_seconds: float) -> Ending:
-        self.order_arguments = directory, timeout_seconds
-        self.task = json.loads((directory / TASK_FILE).read_text())
-        (directory / "something of the workload's").write_text("x")
+    def order(self, directories: Sequence[Path]) -> None:
+        (self.folder,) = directories
+        self.task = json.loads((self.folder / TASK_FILE).read_text())
+        (self.folder / "something of the workload's").write_text("x")
+
+    def endings(self, timeout_seconds: float) -> list[Ending]:
+        self.order_arguments = self.folder, timeout_seconds
         if self.error is not None:
             raise self.error
-        _leave(directory, *self.answers)
-        return Ending(timed_out=False, exit_codes=(0,) * self.task["num_processes"])
+        _leave(self.folder, *self.answers)
+        return [Ending(timed_out=False, exit_codes=(0,) * self.task["num_processes"])]
 
 
 def _task(case: Case, **fields: Any) -> Task:

@@ -1,0 +1,143 @@
+"""
+Decides from pairs what became slower: a first look at every case, then fresh pairs for those that looked so.
+
+The decision rests on the fresh pairs alone, whose number was fixed before, so that looking twice costs nothing of its
+certainty; Holm's procedure keeps the chance of any false alarm of a run at 5 %, however many cases there are. Simulated
+with 100 cases at 3 % noise it finds +5 % in 80 to 90 % of runs, without a false alarm in 400 (docs/method.md).
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from bench.comparing.comparison import rounds_needed
+from bench.pair import Pair, Stage
+from bench.statistics import Interval, Verdict, exceeding_p_value, holm, paired_ratio, verdict_of
+
+FIRST_PAIRS, FRESH_PAIRS = 6, 16
+PAIRS = FIRST_PAIRS + FRESH_PAIRS
+SUSPICION = 0.20
+"""One-sided p-value against the margin below which a first look asks for fresh pairs."""
+ALPHA = 0.05
+"""Chance of a false alarm in one run."""
+MAX_DROPPED_SHARE = 0.3
+"""Of the pairs of a decision: with more gone, who is left is no fair sample."""
+MIN_CASES_FOR_CANARIES = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the pairs of one case say."""
+
+    verdict: Verdict
+    why: str = ""
+    """Why it is inconclusive."""
+    ratio: Interval | None = None
+    """Of the pairs that decide."""
+    base_seconds: float | None = None
+    head_seconds: float | None = None
+
+
+def is_suspect(pairs: Sequence[Pair], margin_ratio: float) -> bool:
+    """Return whether the first look at a case asks for a second."""
+    ratios = _ratios(pairs)
+    return bool(ratios) and exceeding_p_value(ratios, 1 + margin_ratio) < SUSPICION
+
+
+def canaries(num_cases: int) -> int:
+    """Return how many cases are also held against themselves."""
+    if num_cases < MIN_CASES_FOR_CANARIES:
+        return 0
+    return 2 if num_cases < 3 * MIN_CASES_FOR_CANARIES else 3
+
+
+def decide(pairs: Sequence[Pair], margin_ratio: float) -> Mapping[str, Decision]:
+    """
+    Return the decision on each case, by its id.
+
+    Args:
+        pairs: Of all cases and stages; those of a case that broke are left out by the caller.
+        margin_ratio: The smallest change that matters.
+    """
+    by_case: dict[str, dict[Stage, list[Pair]]] = {}
+    for pair in pairs:
+        by_case.setdefault(pair.case.id, {}).setdefault(pair.stage, []).append(pair)
+    dead = [
+        found["canary"][0].case.slug for found in by_case.values() if is_suspect(found.get("canary", ()), margin_ratio)
+    ]
+    fresh = {key: found["fresh"] for key, found in by_case.items() if _is_enough(found.get("fresh", ()))}
+    p_values = [exceeding_p_value(_ratios(own), 1 + margin_ratio) for own in fresh.values()]
+    slower = {key for key, is_slower in zip(fresh, holm(p_values, ALPHA), strict=True) if is_slower}
+    decisions = {
+        key: _decision(found.get("fresh") or found["first"], margin_ratio, is_slower=key in slower)
+        for key, found in by_case.items()
+        if "first" in found
+    }
+    if not dead:
+        return decisions
+    why = f"the base differs from itself here ({', '.join(dead)}), so nothing can be said of this job"
+    return {
+        key: dataclasses.replace(found, verdict="inconclusive", why=why) if found.verdict == "slower" else found
+        for key, found in decisions.items()
+    }
+
+
+def _decision(pairs: Sequence[Pair], margin_ratio: float, *, is_slower: bool) -> Decision:
+    """Return what the deciding *pairs* of one case say; only Holm's procedure may call it slower."""
+    kept = _kept(pairs)
+    if not kept:
+        return Decision(verdict="inconclusive", why=_dropped(pairs))
+    bases, heads = ([_mean(played) for played in side] for side in _sides(kept))
+    seen = Decision(
+        verdict="slower",
+        ratio=paired_ratio(_ratios(kept), [1.0] * len(kept)),
+        base_seconds=_mean(bases),
+        head_seconds=_mean(heads),
+    )
+    assert seen.ratio is not None
+    if not _is_enough(pairs):
+        return dataclasses.replace(seen, verdict="inconclusive", why=_dropped(pairs))
+    if is_slower:
+        return seen
+    verdict = verdict_of(seen.ratio, margin_ratio)
+    if verdict in ("same", "faster"):
+        return dataclasses.replace(seen, verdict=verdict)
+    return dataclasses.replace(seen, verdict="inconclusive", why=_wish(seen.ratio, len(kept), margin_ratio, pairs[0]))
+
+
+def _wish(ratio: Interval, num_pairs: int, margin_ratio: float, pair: Pair) -> str:
+    """Return what would tell."""
+    looked = f"looked slower, and {num_pairs} fresh pairs do not confirm it" if pair.stage == "fresh" else ""
+    needed = rounds_needed(num_pairs, ratio, margin_ratio)
+    cure = "too close to the margin to tell" if needed is None else f"about {needed:,} pairs would tell; raise --budget"
+    return "; ".join(word for word in (looked, cure) if word)
+
+
+def _sides(pairs: Sequence[Pair]) -> tuple[list[Sequence[float]], list[Sequence[float]]]:
+    bases = [pair.base.step_seconds for pair in pairs if pair.base]
+    heads = [pair.head.step_seconds for pair in pairs if pair.head]
+    return bases, heads
+
+
+def _mean(seconds: Sequence[float]) -> float:
+    return math.exp(math.fsum(map(math.log, seconds)) / len(seconds))
+
+
+def _kept(pairs: Sequence[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if pair.status == "ok" and not pair.disturbance]
+
+
+def _ratios(pairs: Sequence[Pair]) -> list[float]:
+    return [pair.ratio for pair in _kept(pairs)]
+
+
+def _is_enough(pairs: Sequence[Pair]) -> bool:
+    """Whether enough of *pairs* are left to decide; one alone never is."""
+    return len(_kept(pairs)) >= max(2, math.ceil((1 - MAX_DROPPED_SHARE) * len(pairs)))
+
+
+def _dropped(pairs: Sequence[Pair]) -> str:
+    """Return how many of *pairs* had to be dropped, and why."""
+    reasons = [pair.disturbance for pair in pairs if pair.disturbance]
+    counted = ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
+    return f"of {len(pairs)} pairs {counted or 'too few'}; stop other programs, or try again"

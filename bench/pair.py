@@ -1,0 +1,61 @@
+"""The records of two workers that take turns."""
+
+import dataclasses
+import math
+import statistics
+from typing import Literal
+
+from bench.case import Case
+from bench.flags import is_contended, is_throttled
+from bench.result import Status, Use
+
+Stage = Literal["first", "fresh", "canary"]
+"""What a pair is for: a first look, the decision on what looked slower, or the base against itself."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Played:
+    """One side of a pair."""
+
+    step_seconds: tuple[float, ...]
+    """A turn each: its window over its steps."""
+    uses: tuple[Use, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One fresh worker of each side, side by side."""
+
+    case: Case
+    stage: Stage
+    index: int
+    server: int
+    """The fork server that both came from."""
+    head_first: bool
+    """Whether the head's worker was created and prepared first."""
+    status: Status = "ok"
+    reason: str = ""
+    steps: int = 0
+    """Of a turn."""
+    base: Played | None = None
+    head: Played | None = None
+    seconds: float = 0.0
+    """It took all in all."""
+
+    @property
+    def ratio(self) -> float:
+        """The head's step over the base's: the median over turns, each next to its opponent's in time."""
+        assert self.base is not None
+        assert self.head is not None
+        logs = [
+            math.log(head / base) for base, head in zip(self.base.step_seconds, self.head.step_seconds, strict=True)
+        ]
+        return math.exp(statistics.median(logs))
+
+    @property
+    def disturbance(self) -> str:
+        """Why it says nothing; empty: it counts."""
+        uses = [use for played in (self.base, self.head) if played for use in played.uses]
+        if is_contended(uses):
+            return "contended"
+        return "throttled" if any(map(is_throttled, uses)) else ""

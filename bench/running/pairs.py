@@ -1,0 +1,139 @@
+"""One pair: a fresh worker of each side, side by side, that take turns until their time is up."""
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.case import Case
+from bench.measuring.task import Task
+from bench.pair import Pair, Played, Stage
+from bench.result import Use
+from bench.running.matrix import num_processes
+from bench.running.pool import Place, Pool
+from bench.running.server import Server
+from bench.running.turns import Player, Remote, Seats, SideEndedError, play
+from bench.running.visit import Outcome, perform_together
+
+PREPARATIONS = 2
+"""Each side waits while the other one prepares."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two."""
+
+    pool: Pool
+    place: Place
+    case: Case
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Match:
+    """What two sides play for."""
+
+    base: Side
+    head: Side
+    stage: Stage
+    seconds: float
+    """Of taking turns."""
+    timeout_seconds: float
+    """Of preparing one side."""
+    more_work: float = 0.0
+    """Share of its steps that the head trains besides."""
+
+    @property
+    def is_in_one_process(self) -> bool:
+        """Whether one worker can hold both, which modes of one revision allow where each needs one process."""
+        cases = (self.base.case, self.head.case)
+        same_code = (self.base.pool, self.base.place) == (self.head.pool, self.head.place)
+        return same_code and self.base.case != self.head.case and all(num_processes(case) == 1 for case in cases)
+
+
+def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
+    """
+    Play *match* once and return the pair, however it ends.
+
+    Args:
+        match: Who plays.
+        index: Of the pair; says whose server's turn it is.
+        head_first: Whether the head is created first; chance must say so, since the order alone makes 0.5 %
+            (docs/method.md).
+    """
+    started = time.monotonic()
+    sides = (match.head, match.base) if head_first else (match.base, match.head)
+    pair = Pair(case=match.head.case, stage=match.stage, index=index, server=0, head_first=head_first)
+    with tempfile.TemporaryDirectory(prefix="turns-", dir=match.base.pool.directory) as folder:
+        seats = Seats(Path(folder), 1 if match.is_in_one_process else 2)
+        table = _Table(match, sides, seats, index)
+        with seats:
+            outcomes = perform_together(table.orders, table.conduct)
+    for side in sides:
+        side.pool.replace_dead()
+    seconds = round(time.monotonic() - started, 6)
+    if bad := _first_bad(outcomes):
+        return dataclasses.replace(pair, status=bad.status, reason=bad.reason or "", seconds=seconds)
+    played = [_played(turns, table.steps, task) for turns, task in zip(table.turns, table.tasks, strict=True)]
+    base, head = reversed(played) if head_first else played
+    return dataclasses.replace(pair, steps=table.steps, base=base, head=head, seconds=seconds)
+
+
+class _Table:
+    """Where two sides play: their tasks, and what came of it."""
+
+    def __init__(self, match: Match, sides: Sequence[Side], seats: Seats, index: int) -> None:
+        self._match, self._sides, self._seats = match, sides, seats
+        deadline_seconds = PREPARATIONS * match.timeout_seconds + match.seconds
+        self._deadline = time.monotonic() + deadline_seconds
+        self._servers = [side.pool.server(index) for side in sides]
+        self.tasks = [
+            side.pool.task(
+                side.case,
+                place=side.place,
+                num_processes=num_processes(side.case),
+                deadline_seconds=deadline_seconds,
+                turns_at=str(address),
+                rivals=(sides[1].case,) if match.is_in_one_process else (),
+            )
+            for side, address in zip(sides, seats.addresses, strict=False)
+        ]
+        self.steps = 0
+        self.turns: list[list[Use]] = [[], []]
+
+    @property
+    def orders(self) -> list[tuple[Server, list[Task]]]:
+        """Each server with its tasks."""
+        found: dict[int, tuple[Server, list[Task]]] = {}
+        for server, task in zip(self._servers, self.tasks, strict=False):
+            found.setdefault(id(server), (server, []))[1].append(task)
+        return list(found.values())
+
+    def conduct(self) -> None:
+        """Let them play; a side that ends early has an outcome that says why."""
+        more_work = [self._match.more_work if side is self._match.head else 0.0 for side in self._sides]
+        try:
+            players = self._players()
+            self.steps, self.turns = play(players, seconds=self._match.seconds, more_work=more_work)
+        except SideEndedError:
+            pass
+        finally:
+            self._seats.leave()
+
+    def _players(self) -> list[Player]:
+        ways = [
+            self._seats.wait_for(number, self._servers, self._deadline) for number in range(len(self._seats.addresses))
+        ]
+        if len(ways) == 1:
+            return [Remote(ways[0], member) for member in range(len(self._sides))]
+        return [Remote(way) for way in ways]
+
+
+def _first_bad(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Return the outcome that tells what went wrong: of a side that did not merely end with the other."""
+    bad = [outcome for outcome in outcomes if outcome.status != "ok"]
+    return min(bad, key=lambda outcome: outcome.is_bystander, default=None)
+
+
+def _played(uses: Sequence[Use], steps: int) -> Played:
+    return Played(step_seconds=tuple(round(use.window_seconds / steps, 9) for use in uses), uses=tuple(uses))
