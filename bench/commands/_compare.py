@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from bench import registry
 from bench.commands.compare import FAIL_ON
 from bench.comparing import sides
-from bench.comparing.comparison import USUALLY_FAILS, Row, compare, failures
+from bench.comparing.comparison import USUALLY_FAILS, Comparison, Row, compare, failures
 from bench.errors import UsageError, unknown_value
 from bench.statistics import MARGIN_RATIO
 
@@ -18,16 +18,27 @@ EXIT_PASSES, EXIT_FAILS, EXIT_NOTHING = 0, 1, 3
 
 def run(options: argparse.Namespace) -> int:
     """Compare the two sides and print it."""
-    formats = registry.names("comparing/formats")
-    if options.format not in formats:
-        raise unknown_value("", options.format, formats, "--format: ")
-    fail_on = _fail_on(options.fail_on)
+    check_format(options.format)
+    fail_on = what_fails(options.fail_on, USUALLY_FAILS)
     if options.base.resolve() == options.current.resolve():
         raise UsageError(f"'{options.base}' and '{options.current}' are the same; give two runs")
     base, current = sides.load(options.base), sides.load(options.current)
     found = compare(base, current, options.margin or MARGIN_RATIO)
     failing = failures(found, fail_on)
     print(registry.load("comparing/formats", options.format).render(found, failing), end="")
+    return conclude(found, failing, fail_on)
+
+
+def check_format(name: str) -> None:
+    """Refuse a format that is not there."""
+    formats = registry.names("comparing/formats")
+    if name not in formats:
+        raise unknown_value("", name, formats, "--format: ")
+
+
+def conclude(found: Comparison, failing: Sequence[tuple[Row, str]], fail_on: AbstractSet[str]) -> int:
+    """Say what must not be overlooked, and return the exit status."""
+    sys.stdout.flush()
     if not found.is_comparable:
         print("nothing can be compared: no case ran on both sides, or nothing of it may be told", file=sys.stderr)
         return EXIT_NOTHING
@@ -57,10 +68,16 @@ def _escaped(text: str, more: str = "") -> str:
     return "".join(f"%{ord(sign):02X}" if sign in f"%\r\n{more}" else sign for sign in text)
 
 
-def _fail_on(given: Sequence[str] | None) -> AbstractSet[str]:
+def what_fails(given: Sequence[str] | None, usually: Sequence[str]) -> AbstractSet[str]:
+    """
+    Return what `--fail-on` asks for.
+
+    Raises:
+        UsageError: If a word is not known, or `none` stands beside another.
+    """
     for name in given or ():
         if name not in FAIL_ON:
             raise unknown_value("", name, FAIL_ON, "--fail-on: ")
     if given and "none" in given and len(given) > 1:
         raise UsageError("--fail-on: 'none' cannot stand beside others; leave one of them out")
-    return frozenset(given or USUALLY_FAILS) - {"none"}
+    return frozenset(usually if given is None else given) - {"none"}

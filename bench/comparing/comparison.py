@@ -79,6 +79,10 @@ class Comparison:
     """Failed in the base, and are ok now."""
     still_failing: tuple[str, ...]
     differences: tuple[Difference, ...]
+    is_paired: bool = False
+    """Whether the two took turns on one machine, so that their times may be compared whatever else differs."""
+    notes: tuple[str, ...] = ()
+    """Sentences that a reader has to know."""
 
     @property
     def is_comparable(self) -> bool:
@@ -100,13 +104,18 @@ def compare(base: Side, current: Side, margin_ratio: float = MARGIN_RATIO) -> Co
         base=base.name,
         current=current.name,
         margin_ratio=margin_ratio,
-        rows=tuple(sorted(rows, key=_badness, reverse=True)),
+        rows=worst_first(rows),
         new=_only_in(current, base),
         vanished=_only_in(base, current),
         fixed=_failed_before(base, current, now="ok"),
         still_failing=_failed_before(base, current, now="failed"),
         differences=tuple(found),
     )
+
+
+def worst_first(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return *rows* in the order in which a person wants to see them."""
+    return tuple(sorted(rows, key=_badness, reverse=True))
 
 
 def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Row, str]]:

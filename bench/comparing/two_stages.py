@@ -10,9 +10,9 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.comparing.comparison import rounds_needed
+from bench.comparing.comparison import Comparison, Row, rounds_needed, worst_first
 from bench.pair import Pair, Stage
-from bench.statistics import Interval, Verdict, exceeding_p_value, holm, paired_ratio, verdict_of
+from bench.statistics import Interval, Verdict, exceeding_p_value, geometric_mean, holm, log_t_interval, verdict_of
 
 FIRST_PAIRS, FRESH_PAIRS = 6, 16
 PAIRS = FIRST_PAIRS + FRESH_PAIRS
@@ -23,6 +23,8 @@ ALPHA = 0.05
 MAX_DROPPED_SHARE = 0.3
 """Of the pairs of a decision: with more gone, who is left is no fair sample."""
 MIN_CASES_FOR_CANARIES = 4
+OF_A_MOMENT = {"contended", "throttled", "unsteady", "few_rounds"}
+"""Flags of the single run in which counters were taken: the pairs have their own eyes for that."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,17 +84,45 @@ def decide(pairs: Sequence[Pair], margin_ratio: float) -> Mapping[str, Decision]
     }
 
 
+def decided(comparison: Comparison, decisions: Mapping[str, Decision], why_not: str = "") -> Comparison:
+    """
+    Return *comparison* with the clock's part of each row from *decisions*.
+
+    Args:
+        comparison: Of the two sides' single runs, whose clock says nothing.
+        decisions: By case.
+        why_not: Why a case has none.
+    """
+    rows = [_with_decision(row, decisions.get(row.case_id), why_not) for row in comparison.rows]
+    return dataclasses.replace(comparison, rows=worst_first(rows), is_paired=True)
+
+
+def _with_decision(row: Row, decision: Decision | None, why_not: str) -> Row:
+    flags = tuple(flag for flag in row.flags if flag not in OF_A_MOMENT)
+    row = dataclasses.replace(row, flags=flags, is_relative=False)
+    if decision is None:
+        why = "" if row.failure or row.gap else why_not
+        return dataclasses.replace(row, ratio=None, verdict=None, why=why, base_seconds=None, current_seconds=None)
+    return dataclasses.replace(
+        row,
+        ratio=decision.ratio,
+        verdict=decision.verdict,
+        why=decision.why,
+        base_seconds=decision.base_seconds,
+        current_seconds=decision.head_seconds,
+    )
+
+
 def _decision(pairs: Sequence[Pair], margin_ratio: float, *, is_slower: bool) -> Decision:
     """Return what the deciding *pairs* of one case say; only Holm's procedure may call it slower."""
     kept = _kept(pairs)
     if not kept:
         return Decision(verdict="inconclusive", why=_dropped(pairs))
-    bases, heads = ([_mean(played) for played in side] for side in _sides(kept))
     seen = Decision(
         verdict="slower",
-        ratio=paired_ratio(_ratios(kept), [1.0] * len(kept)),
-        base_seconds=_mean(bases),
-        head_seconds=_mean(heads),
+        ratio=log_t_interval(_ratios(kept)),
+        base_seconds=geometric_mean([seconds for pair in kept if pair.base for seconds in pair.base.step_seconds]),
+        head_seconds=geometric_mean([seconds for pair in kept if pair.head for seconds in pair.head.step_seconds]),
     )
     assert seen.ratio is not None
     if not _is_enough(pairs):
@@ -111,16 +141,6 @@ def _wish(ratio: Interval, num_pairs: int, margin_ratio: float, pair: Pair) -> s
     needed = rounds_needed(num_pairs, ratio, margin_ratio)
     cure = "too close to the margin to tell" if needed is None else f"about {needed:,} pairs would tell; raise --budget"
     return "; ".join(word for word in (looked, cure) if word)
-
-
-def _sides(pairs: Sequence[Pair]) -> tuple[list[Sequence[float]], list[Sequence[float]]]:
-    bases = [pair.base.step_seconds for pair in pairs if pair.base]
-    heads = [pair.head.step_seconds for pair in pairs if pair.head]
-    return bases, heads
-
-
-def _mean(seconds: Sequence[float]) -> float:
-    return math.exp(math.fsum(map(math.log, seconds)) / len(seconds))
 
 
 def _kept(pairs: Sequence[Pair]) -> list[Pair]:

@@ -74,7 +74,7 @@ def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
     seconds = round(time.monotonic() - started, 6)
     if bad := _first_bad(outcomes):
         return dataclasses.replace(pair, status=bad.status, reason=bad.reason or "", seconds=seconds)
-    played = [_played(turns, table.steps, task) for turns, task in zip(table.turns, table.tasks, strict=True)]
+    played = [_played(turns, table.steps) for turns in table.turns]
     base, head = reversed(played) if head_first else played
     return dataclasses.replace(pair, steps=table.steps, base=base, head=head, seconds=seconds)
 

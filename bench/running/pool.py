@@ -58,9 +58,13 @@ class Pool:
         num_servers: Rounds go to them in turn.
         start_method: Falls back to spawn, with a note, where a fork server fails its canary.
         environment: The user's variables, as they were when the program began.
+        python: The workers' interpreter.
     """
 
-    def __init__(self, num_servers: int, start_method: StartMethod, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, num_servers: int, start_method: StartMethod, environment: Mapping[str, str], python: str = sys.executable
+    ) -> None:
+        self.python = python
         self.start_method = start_method
         self.notes: list[str] = []
         self._num_servers = num_servers
@@ -184,7 +188,7 @@ class Pool:
     def _new_server(self) -> Server:
         self._num_started += 1
         self.directory.mkdir(mode=0o700, exist_ok=True)  # the last launcher to end removes it
-        return Server(self.directory / str(self._num_started), self.start_method, self._user_environment)
+        return Server(self.directory / str(self._num_started), self.start_method, self._user_environment, self.python)
 
     def _look(self, server: Server) -> Outcome:
         """Send *server* its canary."""

@@ -46,9 +46,12 @@ class Server:
         directory: Belongs to this server alone; the launcher removes it at the end.
         start_method: How it starts workers.
         environment: Of the parent, before anything was changed for the launcher.
+        python: The interpreter, whose environment needs torch and nothing else of ours.
     """
 
-    def __init__(self, directory: Path, start_method: StartMethod, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, start_method: StartMethod, environment: Mapping[str, str], python: str = sys.executable
+    ) -> None:
         self.directory = directory
         self.start_method = start_method
         self.is_dead = False
@@ -59,7 +62,7 @@ class Server:
         command = f"import sys; sys.path.insert(0, {str(root)!r}); from bench.running.launcher import main; main()"
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-P", "-c", command),
+                *(python, "-P", "-c", command),
                 *("--directory", str(directory), "--start-method", start_method),
             ],
             stdin=subprocess.PIPE,

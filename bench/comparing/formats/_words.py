@@ -92,9 +92,11 @@ def headline(comparison: Comparison, failing: Failing) -> str:
 
 def remarks(comparison: Comparison) -> list[str]:
     """Return what has to be known besides the rows, a sentence a line."""
-    found = []
+    found = list(comparison.notes)
     hard = [str(difference) for difference in comparison.differences if difference.is_hard]
-    if hard:
+    if comparison.is_paired:
+        found += [f"The two sides differ: {'; '.join(hard)}."] if hard else []
+    elif hard:
         found.append(
             f"Absolute times are not compared, since the machines differ: {'; '.join(hard)}. "
             "Ratios are of each run's own reference."
@@ -105,7 +107,7 @@ def remarks(comparison: Comparison) -> list[str]:
             "Counters and memory are facts."
         )
     soft = [str(difference) for difference in comparison.differences if not difference.is_hard]
-    if soft:
+    if soft and not comparison.is_paired:
         found.append(f"Also different, without consequence: {'; '.join(soft)}.")
     gaps = sum(bool(row.gap) for row in comparison.rows)
     if gaps:

@@ -8,6 +8,7 @@ from bench.record import to_plain
 
 SCHEMA_VERSION = 1
 """Raised whenever a field is meant otherwise."""
+FILE_NAME = "comparison.json"
 
 
 def render(comparison: Comparison, failing: Failing) -> str:

@@ -7,6 +7,7 @@ from bench.comparing.comparison import Comparison
 from bench.comparing.formats import _words
 
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+FILE_NAME = "junit.xml"
 
 
 def render(comparison: Comparison, failing: _words.Failing) -> str:

@@ -7,6 +7,7 @@ from bench.comparing.formats import _words
 
 MAX_BYTES = 64_000
 """GitHub refuses a comment of more than 65 536 characters."""
+FILE_NAME = "comparison.md"
 
 
 def render(comparison: Comparison, failing: _words.Failing) -> str:

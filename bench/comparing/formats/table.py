@@ -14,6 +14,7 @@ from bench.reporting._terminal import ASCII, GAP, stdout_console, text_table
 
 DROP_ORDER = ("remark", "base", "current", "not excluded", "flags")
 """JSON has them all; what changed exactly is never left out."""
+FILE_NAME = "comparison.txt"
 
 
 def render(comparison: Comparison, failing: _words.Failing) -> str:

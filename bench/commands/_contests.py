@@ -1,0 +1,153 @@
+"""Which cases `ab` holds against each other: one and the same on two sides, or two modes of one revision."""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import suite
+from bench.axes import check_axis_value
+from bench.case import Case
+from bench.commands import _axes
+from bench.commands._sides import Setting, has_workload
+from bench.errors import UsageError, unknown_value
+from bench.running.matrix import PlannedCase, expand
+from bench.suite import AxisValues
+
+AXES = (*_axes.TEXT_AXES, *_axes.NUMBER_AXES)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contest:
+    """One row of the comparison."""
+
+    base: Case
+    head: Case
+    label: str
+    """For a person."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others."""
+        return self.head.id
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contests:
+    """All rows."""
+
+    able: tuple[Contest, ...]
+    new: tuple[str, ...] = ()
+    """Cases that the base cannot have."""
+    unable: tuple[str, ...] = ()
+    """Cases that cannot run here, each with its reason."""
+
+
+def check(options: argparse.Namespace) -> None:
+    """
+    Refuse an axis or a value that is not there, before anything is started.
+
+    Raises:
+        UsageError: In one line.
+    """
+    if options.axis is None:
+        return
+    axis, values = options.axis
+    if axis not in AXES:
+        raise unknown_value("axis", axis, AXES, "--axis: ")
+    if getattr(options, axis) is not None:
+        raise UsageError(f"--{axis.replace('_', '-')} cannot stand beside --axis {axis}; give its values there")
+    for value in values:
+        if axis in _axes.NUMBER_AXES and not (value.isascii() and value.isdigit() and int(value) > 0):
+            raise UsageError(f"--axis {axis}: '{value}' is not a whole number above 0; write one such as 8")
+        if axis in _axes.TEXT_AXES and axis != "workload":
+            check_axis_value(axis, value, f"--axis {axis}: ")
+
+
+def contests(options: argparse.Namespace, base: Setting, head: Setting) -> Contests:
+    """
+    Return what is to be held against what; a file of a workload or suite is the head's.
+
+    Args:
+        options: Of the command.
+        base: One side.
+        head: The other.
+
+    Raises:
+        UsageError: If a value is not known, or a workload lies outside the repository; one line.
+    """
+    checkout = head.place.checkout
+    _bring_inside(options, Path(checkout.working_tree) if checkout else None)
+    directory = head.place.working_directory
+    if not directory.is_dir():
+        raise UsageError(f"{head.name} has no folder {Path.cwd().name}; run this where both sides have one")
+    devices, seed = head.pool.environment.devices, options.seed or 0
+    with contextlib.chdir(directory):
+        chosen = suite.load(options.suite or "quick")
+        axes = _axes.values_from(options)
+        if options.axis is None:
+            return _of_revisions(expand(chosen, axes, devices, seed), base)
+        axis, values = options.axis
+        modes = [expand(chosen, _with_value(axes, axis, value), devices, seed) for value in values]
+    return _of_modes(axis, values, modes)
+
+
+def _with_value(axes: AxisValues, axis: str, value: str) -> AxisValues:
+    values: dict[str, Any] = {axis: (int(value) if axis in _axes.NUMBER_AXES else value,)}
+    return dataclasses.replace(axes, **values)
+
+
+def _bring_inside(options: argparse.Namespace, working_tree: Path | None) -> None:
+    """Write workload files relative to the current folder, so that each side finds its own."""
+    if options.suite and options.suite.endswith(".toml"):
+        options.suite = str(Path(options.suite).resolve())
+    if working_tree is None or options.workload is None:
+        return
+    options.workload = [_relative(spec, working_tree) for spec in options.workload]
+
+
+def _relative(spec: str, working_tree: Path) -> str:
+    source, colon, function = spec.rpartition(":")
+    name = source or spec
+    if not name.endswith(".py"):
+        return spec
+    path = Path(name).resolve()
+    if not path.is_relative_to(working_tree):
+        raise UsageError(
+            f"--workload: '{spec}' lies outside {working_tree}, so that both sides would run the same file"
+        )
+    relative = os.path.relpath(path, Path.cwd())
+    return f"{relative}{colon}{function}" if source else relative
+
+
+def _of_revisions(planned: Sequence[PlannedCase], base: Setting) -> Contests:
+    able = [entry.case for entry in planned if entry.status is None]
+    new = [case for case in able if has_workload(base, case.workload) is False]
+    return Contests(
+        able=tuple(Contest(base=case, head=case, label=case.slug) for case in able if case not in new),
+        new=tuple(case.slug for case in new),
+        unable=_unable(planned),
+    )
+
+
+def _of_modes(axis: str, values: Sequence[str], modes: Sequence[Sequence[PlannedCase]]) -> Contests:
+    """Return each case with the first of *values* against the same with every other."""
+    if len({len(planned) for planned in modes}) > 1:
+        raise UsageError(
+            f"--axis {axis}: its values make different numbers of cases of this suite; name the other axes"
+        )
+    able, unable = [], list(_unable(modes[0]))
+    for planned in modes[1:]:
+        unable += _unable(planned)
+        for first, other in zip(modes[0], planned, strict=True):
+            if first.status is None and other.status is None and first.case != other.case:
+                label = f"{other.case.slug}, not {axis} {values[0]}"
+                able.append(Contest(base=first.case, head=other.case, label=label))
+    return Contests(able=tuple(able), unable=tuple(dict.fromkeys(unable)))
+
+
+def _unable(planned: Sequence[PlannedCase]) -> tuple[str, ...]:
+    return tuple(f"{entry.case.slug} ({entry.reason})" for entry in planned if entry.status is not None)

@@ -1,0 +1,130 @@
+"""Which two sides `ab` holds against each other: where their code lies, and who runs it."""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.measuring.task import Checkout
+from bench.registry import names
+from bench.running import revisions
+from bench.running.pool import Place, Pool, usual_start_method
+from bench.workload_file import binds
+
+NUM_SERVERS = 3
+"""Each pair takes both its workers from one of them, in turn: a server is a layer of variance of its own."""
+PACKAGE_FOLDERS = (".", "src")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One side: its code and its interpreter."""
+
+    name: str
+    """For a person."""
+    place: Place
+    pool: Pool
+
+
+def check(options: argparse.Namespace) -> None:
+    """
+    Refuse sides that contradict each other, before anything is started.
+
+    Raises:
+        UsageError: In one line.
+    """
+    if options.axis and options.base:
+        raise UsageError("--base cannot stand beside --axis, which compares modes of one revision; name it with --head")
+    if not options.axis and not options.calibrate and not options.base:
+        raise UsageError("--base is missing; name the revision to compare with, such as --base origin/main")
+    for name in ("base_python", "head_python"):
+        python = getattr(options, name)
+        if python is not None and not os.access(python, os.X_OK):
+            raise UsageError(f"--{name.replace('_', '-')} '{python}' is no program; give the path of an interpreter")
+        if python is not None and options.axis:
+            raise UsageError(f"--{name.replace('_', '-')} cannot stand beside --axis, whose modes share a process")
+
+
+@contextlib.contextmanager
+def settings(options: argparse.Namespace, say: Callable[[str], None]) -> Iterator[tuple[Setting, Setting]]:
+    """Check both sides out, start what starts their workers, and yield base and head; nothing is left afterwards."""
+    with contextlib.ExitStack() as stack:
+        places = _places(options, stack)
+        say("; ".join(f"{side}: {name}" for side, (name, _) in zip(("base", "head"), places, strict=True)))
+        say("starting the processes that start workers")
+        pythons = [str(python.absolute()) if python else None for python in (options.base_python, options.head_python)]
+        pools: dict[str | None, Pool] = {}
+        for python in pythons:
+            if python not in pools:
+                pools[python] = stack.enter_context(_pool(python))
+                for note in pools[python].notes:
+                    say(note)
+        yield tuple(  # type: ignore[misc]  # two of them
+            Setting(name=name, place=place, pool=pools[python])
+            for (name, place), python in zip(places, pythons, strict=True)
+        )
+
+
+def _places(options: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[tuple[str, Place], ...]:
+    """Return name and place of base and head; modes of one revision and a calibration have one place."""
+    if options.axis or options.calibrate:
+        name = options.head or options.base
+        only = _checked_out([name], stack)[0] if name else ("here", Place(working_directory=Path.cwd()))
+        return only, only
+    return tuple(_checked_out([options.base, options.head or revisions.WORKTREE], stack))
+
+
+def _checked_out(wanted: list[str], stack: contextlib.ExitStack) -> list[tuple[str, Place]]:
+    repository = revisions.repository_of(Path.cwd())
+    return [
+        (
+            f"{revision.name} ({revision.commit})",
+            Place(
+                name=f"side{number}",
+                working_directory=revision.directory,
+                checkout=Checkout(root=str(revision.root), working_tree=str(repository.root)),
+            ),
+        )
+        for number, revision in enumerate(stack.enter_context(revisions.checked_out(wanted, repository)))
+    ]
+
+
+def _pool(python: str | None) -> Pool:
+    if python is None:
+        return Pool(NUM_SERVERS, usual_start_method(), dict(os.environ))
+    return Pool(NUM_SERVERS, usual_start_method(), dict(os.environ), python)
+
+
+def has_workload(setting: Setting, spec: str) -> bool | None:
+    """Return whether *setting* has the workload *spec*; None: only running it would tell."""
+    source, _, function = spec.rpartition(":")
+    directory = setting.place.working_directory
+    if source in names("workloads"):
+        root = Path(setting.place.checkout.root) if setting.place.checkout else None
+        if root is None or not (root / "run_bench.py").is_file() or not (root / "bench" / "workloads").is_dir():
+            return True
+        return _binds(root / "bench" / "workloads" / f"{source}.py", function)
+    if source.endswith(".py"):
+        return _binds(directory / source, function)
+    return True if _module_is_in(directory, source) else None
+
+
+def _binds(path: Path, function: str) -> bool:
+    try:
+        return binds(path, function)
+    except OSError:
+        return False
+    except (SyntaxError, ValueError):  # the worker says it better
+        return True
+
+
+def _module_is_in(directory: Path, module: str) -> bool:
+    path = Path(*module.split("."))
+    return any(
+        (directory / folder / found).is_file()
+        for folder in PACKAGE_FOLDERS
+        for found in (path.with_suffix(".py"), path / "__init__.py")
+    )
