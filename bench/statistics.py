@@ -184,6 +184,26 @@ def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
     return rejected
 
 
+def rate_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """
+    Return the bounds of the rate at which *hits* of *trials* came about, never narrower than it should be.
+
+    Raises:
+        ValueError: If there is no trial, or more hits than trials.
+
+    Source: Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial
+    (1934).
+    """
+    if not 0 <= hits <= trials or trials == 0:
+        raise ValueError(f"a rate needs at least one trial and at most as many hits, got {hits} of {trials}")
+    from scipy.special import betaincinv  # noqa: PLC0415 (as below)
+
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
+    return low, high
+
+
 def log_median(values: Sequence[float]) -> float:
     """
     Return the median of the logarithms of *values*: one worker's figure, which a few slow steps do not move.

@@ -1,10 +1,85 @@
 """How often `ab` is right on this machine: base against itself, and against itself made slower on purpose."""
 
+import dataclasses
 from collections.abc import Sequence
+
+from rich.text import Text
 
 from bench.commands._contests import Contest
 from bench.commands._gate import Gate
+from bench.comparing.two_stages import decide
+from bench.errors import NothingToMeasureError
+from bench.pair import Pair
+from bench.reporting._terminal import stdout_console, text_table
+from bench.statistics import rate_interval
+
+SLOWDOWNS = (0.0, 0.03, 0.05, 0.10)
+"""What the head is made to train besides; 0 is base against base, where every alarm is false."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Score:
+    """What came of the runs at one slowdown."""
+
+    slowdown_ratio: float
+    runs: int = 0
+    red_runs: int = 0
+    """In which at least one case was called slower."""
+    undecided_runs: int = 0
+    """Of the others, those in which at least one is inconclusive."""
+    cases: int = 0
+    red_cases: int = 0
+
+    def add(self, verdicts: Sequence[str]) -> None:
+        """Take note of one run."""
+        self.runs += 1
+        self.cases += len(verdicts)
+        self.red_cases += verdicts.count("slower")
+        self.red_runs += "slower" in verdicts
+        self.undecided_runs += "slower" not in verdicts and "inconclusive" in verdicts
 
 
 def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_ratio: float) -> int:
-    raise NotImplementedError
+    """
+    Run base against itself *repeats* times at each slowdown, print how often each was called slower, and return 0.
+
+    Raises:
+        NothingToMeasureError: If no case runs.
+        Interrupted: After the table of what was seen until then.
+    """
+    for contest in contests:
+        gate.run_once(contest)
+    able = [contest for contest in contests if all(side and side.status == "ok" for side in gate.figures(contest))]
+    if not able:
+        raise NothingToMeasureError("no case runs here, so there is nothing to calibrate")
+    most_seconds = len(able) * gate.budget_seconds * len(SLOWDOWNS) * repeats
+    gate.say(f"{repeats} runs at each of {len(SLOWDOWNS)} slowdowns, at most {most_seconds / 60:.0f} minutes in all")
+    scores = [Score(slowdown_ratio=ratio) for ratio in SLOWDOWNS]
+    try:
+        for number in range(repeats):
+            for score in scores:
+                gate.say(f"[{number + 1}/{repeats}] {_name(score)}")
+                pairs: list[Pair] = []
+                gate.two_stages(able, margin_ratio, into=pairs, more_work=score.slowdown_ratio)
+                score.add([found.verdict for found in decide(pairs, margin_ratio).values()])
+    finally:
+        _show([score for score in scores if score.runs])
+    return 0
+
+
+def _show(scores: Sequence[Score]) -> None:
+    """Print a line a slowdown."""
+    headers = ("head", "runs", "called slower", "95 % interval", "inconclusive", "cases called slower")
+    rows = []
+    for score in scores:
+        low, high = rate_interval(score.red_runs, score.runs)
+        cells = (
+            *(_name(score), str(score.runs), f"{score.red_runs / score.runs:.0%}", f"{low:.0%} to {high:.0%}"),
+            *(f"{score.undecided_runs} of {score.runs}", f"{score.red_cases} of {score.cases}"),
+        )
+        rows.append([Text(cell) for cell in cells])
+    stdout_console().print(text_table(headers, rows))
+
+
+def _name(score: Score) -> str:
+    return f"{score.slowdown_ratio:+.0%}" if score.slowdown_ratio else "the base itself"
