@@ -47,26 +47,31 @@ def run(options: argparse.Namespace) -> int:
     work: Work | None = None
     status = 0
     try:
-        with interrupts_raised(), _sides.settings(options, say) as (base, head), _raw_pairs(options.out) as keep:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(interrupts_raised())
+            sides = stack.enter_context(_sides.places(options))
+            say(_names(*sides))
+            choice = _contests.chosen(options, sides[1])
+            base, head = stack.enter_context(_sides.settings(options, sides, say))
             gate = Gate(
                 base=base,
                 head=head,
                 budget_seconds=options.budget or BUDGET_SECONDS,
                 timeout_seconds=options.timeout or TIMEOUT_SECONDS,
                 say=say,
-                keep=keep,
+                keep=stack.enter_context(_raw_pairs(options.out)),
             )
-            work = Work(gate=gate, contests=_contests.contests(options, base, head))
+            work = Work(gate=gate, contests=_contests.contests(choice, base, head), options=options)
             if options.calibrate:
-                return calibrate(gate, work.contests.able, options.calibrate, options.margin or MARGIN_RATIO)
-            work.measure(options)
+                return calibrate(gate, work.contests.able, options.calibrate, work.margin_ratio)
+            work.measure()
     except Interrupted as interrupted:
         status = interrupted.exit_status
         print(f"{interrupted}: what is known by now follows", file=sys.stderr)
     if work is None:
         return status
     with interrupts_held():
-        shown = _show(work.comparison(options, is_interrupted=status != 0), options, fail_on)
+        shown = _show(work.comparison(is_interrupted=status != 0), options, fail_on)
     return status or shown
 
 
@@ -76,9 +81,15 @@ class Work:
 
     gate: Gate
     contests: Contests
+    options: argparse.Namespace
     pairs: list[Pair] = dataclasses.field(default_factory=list)
 
-    def measure(self, options: argparse.Namespace) -> None:
+    @property
+    def margin_ratio(self) -> float:
+        """The smallest change that matters."""
+        return self.options.margin or MARGIN_RATIO
+
+    def measure(self) -> None:
         """Run each side once, then, unless counters are all that is wanted, let them take turns."""
         able = self.contests.able
         self.gate.say(f"memory and counters of {len(able)} cases, one run a side")
@@ -89,28 +100,31 @@ class Work:
                     self.gate.say(f"{contest.label}: {said}")
         ran = {row.case_id for row in self._exact(able).rows if not row.failure and not row.gap}
         sound = [contest for contest in able if contest.key in ran]
-        if sound and not options.counters_only:
-            self.gate.two_stages(sound, options.margin or MARGIN_RATIO, into=self.pairs)
+        if sound and not self.options.counters_only:
+            self.gate.two_stages(sound, self.margin_ratio, into=self.pairs)
 
-    def comparison(self, options: argparse.Namespace, *, is_interrupted: bool) -> Comparison:
+    def comparison(self, *, is_interrupted: bool) -> Comparison:
         """Return what is known."""
         broken = {pair.case.id: pair for pair in self.pairs if pair.status != "ok"}
-        decisions = dict(decide(self.pairs, options.margin or MARGIN_RATIO))
+        decisions = dict(decide(self.pairs, self.margin_ratio))
         for key, pair in broken.items():
             decisions[key] = Decision(verdict="inconclusive", why=f"a pair broke: {pair.status}: {pair.reason}")
-        why_not = "the clock was not asked" if options.counters_only else "interrupted"
+        why_not = "the clock was not asked" if self.options.counters_only else "interrupted"
         if is_interrupted:
             decisions = {}
         reached = [contest for contest in self.contests.able if all(self.gate.figures(contest))]
         found = decided(self._exact(reached), decisions, why_not)
-        notes = [f"Base: {self.gate.base.name}. Head: {self.gate.head.name}.", *self._sentences(is_interrupted)]
-        return dataclasses.replace(found, new=self.contests.new, notes=tuple(notes))
+        notes = [f"{_names(self.gate.base, self.gate.head)}.", *self._sentences(is_interrupted)]
+        return dataclasses.replace(found, new=self.contests.new, notes=tuple(notes), margin_ratio=self.margin_ratio)
 
     def _sentences(self, is_interrupted: bool) -> Iterator[str]:
         if self.pairs:
             dropped = sum(bool(pair.disturbance) for pair in self.pairs)
             rest = f", of which {dropped} were disturbed and do not count" if dropped else ""
             yield f"Fresh workers of both took turns on this machine, in {len(self.pairs)} pairs{rest}."
+        if self.options.axis:
+            axis, values = self.options.axis
+            yield f"Modes: {axis} {values[0]} is the base of {', '.join(values[1:])}."
         if self.contests.unable:
             yield f"Cannot run here: {', '.join(self.contests.unable)}."
         if is_interrupted:
@@ -128,6 +142,10 @@ class Work:
             for number, setting in enumerate((self.gate.base, self.gate.head))
         )
         return compare(base, head)
+
+
+def _names(base: _sides.Named, head: _sides.Named) -> str:
+    return f"Base: {base.name}; head: {head.name}" if base.place != head.place else f"Base and head: {base.name}"
 
 
 def _show(comparison: Comparison, options: argparse.Namespace, fail_on: AbstractSet[str]) -> int:

@@ -12,10 +12,10 @@ from bench import suite
 from bench.axes import check_axis_value
 from bench.case import Case
 from bench.commands import _axes
-from bench.commands._sides import Setting, has_workload
+from bench.commands._sides import Named, Setting, has_workload
 from bench.errors import UsageError, unknown_value
 from bench.running.matrix import PlannedCase, expand
-from bench.suite import AxisValues
+from bench.suite import AxisValues, Suite
 
 AXES = (*_axes.TEXT_AXES, *_axes.NUMBER_AXES)
 
@@ -67,14 +67,20 @@ def check(options: argparse.Namespace) -> None:
             check_axis_value(axis, value, f"--axis {axis}: ")
 
 
-def contests(options: argparse.Namespace, base: Setting, head: Setting) -> Contests:
-    """
-    Return what is to be held against what; a file of a workload or suite is the head's.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The cases that were chosen, before it is known what the machine has."""
 
-    Args:
-        options: Of the command.
-        base: One side.
-        head: The other.
+    suite: Suite
+    axes: AxisValues
+    mode: tuple[str, list[str]] | None
+    """An axis and its values, where these are what is compared."""
+    seed: int
+
+
+def chosen(options: argparse.Namespace, head: Named) -> Choice:
+    """
+    Return what the options choose; a suite's and a workload's file are the head's.
 
     Raises:
         UsageError: If a value is not known, or a workload lies outside the repository; one line.
@@ -84,14 +90,23 @@ def contests(options: argparse.Namespace, base: Setting, head: Setting) -> Conte
     directory = head.place.working_directory
     if not directory.is_dir():
         raise UsageError(f"{head.name} has no folder {Path.cwd().name}; run this where both sides have one")
-    devices, seed = head.pool.environment.devices, options.seed or 0
     with contextlib.chdir(directory):
-        chosen = suite.load(options.suite or "quick")
-        axes = _axes.values_from(options)
-        if options.axis is None:
-            return _of_revisions(expand(chosen, axes, devices, seed), base)
-        axis, values = options.axis
-        modes = [expand(chosen, _with_value(axes, axis, value), devices, seed) for value in values]
+        return Choice(
+            suite=suite.load(options.suite or "quick"),
+            axes=_axes.values_from(options),
+            mode=options.axis,
+            seed=options.seed or 0,
+        )
+
+
+def contests(choice: Choice, base: Setting, head: Setting) -> Contests:
+    """Return what is to be held against what."""
+    devices = head.pool.environment.devices
+    with contextlib.chdir(head.place.working_directory):
+        if choice.mode is None:
+            return _of_revisions(expand(choice.suite, choice.axes, devices, choice.seed), base)
+        axis, values = choice.mode
+        modes = [expand(choice.suite, _with_value(choice.axes, axis, value), devices, choice.seed) for value in values]
     return _of_modes(axis, values, modes)
 
 

@@ -20,12 +20,18 @@ PACKAGE_FOLDERS = (".", "src")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One side: its code and its interpreter."""
+class Named:
+    """One side's code."""
 
     name: str
     """For a person."""
     place: Place
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setting(Named):
+    """One side: its code, and what runs it."""
+
     pool: Pool
 
 
@@ -51,40 +57,45 @@ def check(options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def settings(options: argparse.Namespace, say: Callable[[str], None]) -> Iterator[tuple[Setting, Setting]]:
-    """Check both sides out, start what starts their workers, and yield base and head; nothing is left afterwards."""
+def places(options: argparse.Namespace) -> Iterator[tuple[Named, Named]]:
+    """Check both sides out and yield base and head; modes of one revision and a calibration have one place."""
     with contextlib.ExitStack() as stack:
-        places = _places(options, stack)
-        say("; ".join(f"{side}: {name}" for side, (name, _) in zip(("base", "head"), places, strict=True)))
-        say("starting the processes that start workers")
-        pythons = [str(python.absolute()) if python else None for python in (options.base_python, options.head_python)]
+        if options.axis or options.calibrate:
+            name = options.head or options.base
+            here = Named(name="the files as they are", place=Place(working_directory=Path.cwd()))
+            only = _checked_out([name], stack)[0] if name else here
+            yield only, only
+        else:
+            base, head = _checked_out([options.base, options.head or revisions.WORKTREE], stack)
+            yield base, head
+
+
+@contextlib.contextmanager
+def settings(
+    options: argparse.Namespace, sides: tuple[Named, Named], say: Callable[[str], None]
+) -> Iterator[tuple[Setting, Setting]]:
+    """Start what starts the workers of both *sides*, and yield base and head."""
+    pythons = [str(python.absolute()) if python else None for python in (options.base_python, options.head_python)]
+    say("starting the processes that start workers")
+    with contextlib.ExitStack() as stack:
         pools: dict[str | None, Pool] = {}
-        for python in pythons:
-            if python not in pools:
-                pools[python] = stack.enter_context(_pool(python))
-                for note in pools[python].notes:
-                    say(note)
-        yield tuple(  # type: ignore[misc]  # two of them
-            Setting(name=name, place=place, pool=pools[python])
-            for (name, place), python in zip(places, pythons, strict=True)
+        for python in dict.fromkeys(pythons):
+            pools[python] = stack.enter_context(_pool(python))
+            for note in pools[python].notes:
+                say(note)
+        base, head = (
+            Setting(name=side.name, place=side.place, pool=pools[python])
+            for side, python in zip(sides, pythons, strict=True)
         )
+        yield base, head
 
 
-def _places(options: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[tuple[str, Place], ...]:
-    """Return name and place of base and head; modes of one revision and a calibration have one place."""
-    if options.axis or options.calibrate:
-        name = options.head or options.base
-        only = _checked_out([name], stack)[0] if name else ("here", Place(working_directory=Path.cwd()))
-        return only, only
-    return tuple(_checked_out([options.base, options.head or revisions.WORKTREE], stack))
-
-
-def _checked_out(wanted: list[str], stack: contextlib.ExitStack) -> list[tuple[str, Place]]:
+def _checked_out(wanted: list[str], stack: contextlib.ExitStack) -> list[Named]:
     repository = revisions.repository_of(Path.cwd())
     return [
-        (
-            f"{revision.name} ({revision.commit})",
-            Place(
+        Named(
+            name=f"{revision.name} ({revision.commit})",
+            place=Place(
                 name=f"side{number}",
                 working_directory=revision.directory,
                 checkout=Checkout(root=str(revision.root), working_tree=str(repository.root)),

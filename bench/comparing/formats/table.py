@@ -30,9 +30,13 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
             column.no_wrap = column.header not in (Text("exact changes"), Text("remark"))
         console.print(table)
         console.print()
-        said = (name for index, name in enumerate(HEADERS) if any(row[index] for row in rows) and index not in kept)
-        if left_out := list(said):
+        dropped = [index for index in range(len(HEADERS)) if index not in kept and any(row[index] for row in rows)]
+        if left_out := [HEADERS[index] for index in dropped if HEADERS[index] != "remark"]:
             console.print(f"left out for want of width: {', '.join(left_out)}", markup=False, soft_wrap=True)
+        if HEADERS.index("remark") in dropped:  # why nothing can be said of a row must not be missing
+            for row in comparison.rows:
+                if remark := _words.remark(row):
+                    console.print(f"{row.label}: {remark}", markup=False, soft_wrap=True)
     for line in (_words.headline(comparison, failing), *_words.remarks(comparison)):
         console.print(line, markup=False, soft_wrap=True)
     for row, sentence in failing:
