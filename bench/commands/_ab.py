@@ -105,13 +105,16 @@ class Work:
 
     def comparison(self, *, is_interrupted: bool) -> Comparison:
         """Return what is known."""
-        broken = {pair.case.id: pair for pair in self.pairs if pair.status != "ok"}
         decisions = dict(decide(self.pairs, self.margin_ratio))
-        for key, pair in broken.items():
-            decisions[key] = Decision(verdict="inconclusive", why=f"a pair broke: {pair.status}: {pair.reason}")
-        why_not = "the clock was not asked" if self.options.counters_only else "interrupted"
+        for pair in self.pairs:
+            if pair.status != "ok":
+                why = f"a pair broke: {pair.status}: {pair.reason}"
+                decisions[pair.case.id] = Decision(verdict="inconclusive", why=why)
+        why_not = "interrupted" if is_interrupted else ""
         if is_interrupted:
-            decisions = {}
+            decisions = {
+                key: dataclasses.replace(found, verdict="inconclusive", why=why_not) for key, found in decisions.items()
+            }
         reached = [contest for contest in self.contests.able if all(self.gate.figures(contest))]
         found = decided(self._exact(reached), decisions, why_not)
         notes = [f"{_names(self.gate.base, self.gate.head)}.", *self._sentences(is_interrupted)]
@@ -128,7 +131,7 @@ class Work:
         if self.contests.unable:
             yield f"Cannot run here: {', '.join(self.contests.unable)}."
         if is_interrupted:
-            yield "Interrupted, so the clock says nothing."
+            yield "Interrupted before the clock could decide anything."
 
     def _exact(self, contests: Sequence[Contest]) -> Comparison:
         """Return what the single runs of both sides say."""
@@ -141,7 +144,7 @@ class Work:
             )
             for number, setting in enumerate((self.gate.base, self.gate.head))
         )
-        return compare(base, head)
+        return compare(base, head, self.margin_ratio, is_same_question=True)
 
 
 def _names(base: _sides.Named, head: _sides.Named) -> str:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def settings(
     with contextlib.ExitStack() as stack:
         pools: dict[str | None, Pool] = {}
         for python in dict.fromkeys(pythons):
-            pools[python] = stack.enter_context(_pool(python))
+            pools[python] = stack.enter_context(_pool(python, 1 if options.counters_only else NUM_SERVERS))
             for note in pools[python].notes:
                 say(note)
         base, head = (
@@ -105,10 +106,8 @@ def _checked_out(wanted: list[str], stack: contextlib.ExitStack) -> list[Named]:
     ]
 
 
-def _pool(python: str | None) -> Pool:
-    if python is None:
-        return Pool(NUM_SERVERS, usual_start_method(), dict(os.environ))
-    return Pool(NUM_SERVERS, usual_start_method(), dict(os.environ), python)
+def _pool(python: str | None, num_servers: int) -> Pool:
+    return Pool(num_servers, usual_start_method(), dict(os.environ), python or sys.executable)
 
 
 def has_workload(setting: Setting, spec: str) -> bool | None:

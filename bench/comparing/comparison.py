@@ -34,7 +34,9 @@ class Change:
 
     @property
     def kind(self) -> str:
-        """What `--fail-on` calls it."""
+        """What `--fail-on` calls it; that a model has grown is no fault, so nothing but `any` asks for `work`."""
+        if self.name in WORK:
+            return "work"
         return "memory" if self.name == MEMORY else "counters"
 
 
@@ -90,13 +92,29 @@ class Comparison:
         return any(row.ratio or row.compared or row.failure for row in self.rows)
 
 
-def compare(base: Side, current: Side, margin_ratio: float = MARGIN_RATIO) -> Comparison:
-    """Hold *current* against *base*, both taken at their own time."""
+def compare(
+    base: Side, current: Side, margin_ratio: float = MARGIN_RATIO, *, is_same_question: bool = False
+) -> Comparison:
+    """
+    Hold *current* against *base*, both taken at their own time.
+
+    Args:
+        base: What it was.
+        current: What it is now.
+        margin_ratio: The smallest change of a time that matters.
+        is_same_question: Whether a case stays the same one though its model changed, since it is the change that is
+            asked about; of two stored runs it would be another case under the same name.
+    """
     found = differences(base.environment, current.environment)
     same_machine = not any(difference.is_hard for difference in found)
     same_stack = not any(difference.key in STACK_KEYS for difference in found)
     rows = [
-        _row(case_id, figures, current.cases[case_id], margin_ratio, same_machine=same_machine, same_stack=same_stack)
+        _row(
+            *(case_id, figures, current.cases[case_id], margin_ratio),
+            same_machine=same_machine,
+            same_stack=same_stack,
+            is_same_question=is_same_question,
+        )
         for case_id, figures in base.cases.items()
         if case_id in current.cases and _has_run(figures)
     ]
@@ -156,7 +174,14 @@ def rounds_needed(rounds: int, ratio: Interval, margin_ratio: float) -> int | No
 
 
 def _row(
-    case_id: str, base: Figures, current: Figures, margin_ratio: float, *, same_machine: bool, same_stack: bool
+    case_id: str,
+    base: Figures,
+    current: Figures,
+    margin_ratio: float,
+    *,
+    same_machine: bool,
+    same_stack: bool,
+    is_same_question: bool,
 ) -> Row:
     row = Row(case_id=case_id, label=current.label, flags=tuple(dict.fromkeys((*base.flags, *current.flags))))
     if current.status in FAILURES:
@@ -164,11 +189,12 @@ def _row(
     if not _has_run(current):
         return dataclasses.replace(row, gap=f"ran before, {current.status} now: {current.reason}".rstrip(": "))
     known = [name for name in WORK if name in base.exact and name in current.exact]
-    if work := [name for name in known if base.exact[name] != current.exact[name]]:
+    work = [name for name in known if base.exact[name] != current.exact[name]]
+    if work and not is_same_question:
         changed = f"{work[0]} was {base.exact[work[0]]:,} and is now {current.exact[work[0]]:,}"
         return dataclasses.replace(row, gap=f"another case under the same name: {changed}")
     names = [name for name in EXACT if same_machine or (same_stack and name not in OF_ONE_MACHINE)]
-    row = _with_exact(row, base, current, [name for name in names if name in base.exact])
+    row = _with_exact(row, base, current, [*work, *(name for name in names if name in base.exact)])
     if same_machine:
         ratio = unpaired_ratio(current.step_seconds, base.step_seconds)
         before, now = geometric_mean(base.step_seconds), geometric_mean(current.step_seconds)

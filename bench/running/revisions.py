@@ -9,7 +9,7 @@ from bench.errors import UsageError
 from bench.running.git import GitError, git
 from bench.running.revision_names import WORKTREE, commit_named
 from bench.running.snapshot import Source, commit_of_tree, fill_submodules, source_at, tree_of_files
-from bench.running.worktrees import add_worktree, folder_for_worktrees
+from bench.running.worktrees import add_worktree, folder_for_worktrees, remove_abandoned
 
 __all__ = ["WORKTREE", "Repository", "Revision", "checked_out", "repository_of"]
 
@@ -75,6 +75,7 @@ def checked_out(names: Sequence[str], repository: Repository) -> Iterator[list[R
         UsageError: If a name is no revision, or a submodule's commit is missing.
         GitError: If git refuses.
     """
+    remove_abandoned(repository.root)
     commits = [commit_named(name, repository.root) for name in names]
     with folder_for_worktrees(repository.root) as folder:
         source = source_at(repository.root)

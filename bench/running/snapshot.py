@@ -60,7 +60,7 @@ def tree_of_files(source: Source, scratch: Path) -> str:
 def commit_of_tree(directory: Path, tree: str, parent: str) -> str:
     """Return a commit of *tree* that no branch knows."""
     said = ("-m", "Snapshot of the working tree by stepbench")
-    return git(directory, "commit-tree", "--no-gpg-sign", "-p", parent, *said, tree, **_NOBODY)
+    return git(directory, "commit-tree", "-p", parent, *said, tree, **_NOBODY)
 
 
 def fill_submodules(source: Source, tree: str, target: Path, scratch: Path, *, as_they_are: bool) -> bool:

@@ -5,8 +5,10 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ _PATH_OF_OURS = re.compile(rf".*/{PREFIX}[0-9a-f]{{8}}-\w{{8}}/\d+/[^/]+", re.DO
 """Of a worktree in such a folder: strict, since what it fits may be removed."""
 _LOCK_FILE = "lock"
 """In that folder. Its owner holds it while it lives: the system lets go of it however a process ends."""
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Wait until the folders are gone: an impatient person's second Ctrl-C comes while the first one tidies up."""
 _UNFINISHED = "locked initializing"
 """How git itself locks a worktree while it adds it; any other lock is a person's."""
 
@@ -39,9 +43,9 @@ def folder_for_worktrees(repository: Path) -> Iterator[Path]:
             lock = stack.enter_context((folder / _LOCK_FILE).open("wb"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
+            where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
             raise BenchError(
-                f"no folder for worktrees can be made in {tempfile.gettempdir()} ({error.strerror}); "
-                "set TMPDIR to another place"
+                f"no folder for worktrees can be made{where} ({error.strerror}); set TMPDIR to another place"
             ) from None
         stack.callback(_remove_worktrees, repository, folder)
         yield folder
@@ -60,13 +64,11 @@ def add_worktree(repository: Path, path: Path, commit: str) -> None:
 def remove_abandoned(repository: Path) -> None:
     """Remove the worktrees of *repository* that a killed run left behind; those of one that still runs are kept."""
     worktrees = _worktrees_of_ours(repository)
-    for folder in {path.parents[1] for path in worktrees} - {
-        path.parents[1] for path, lock in worktrees.items() if lock
-    }:
+    locked = {path.parents[1] for path, lock in worktrees.items() if lock}
+    for folder in {path.parents[1] for path in worktrees} - locked:
         with contextlib.ExitStack() as stack:
             if _is_abandoned(folder, stack):
                 _remove_worktrees(repository, folder)
-                _remove_tree(folder)
 
 
 def _prefix_here() -> str:
@@ -102,11 +104,34 @@ def _worktrees_of_ours(repository: Path) -> dict[Path, str]:
 
 
 def _remove_worktrees(repository: Path, folder: Path) -> None:
-    for path in _worktrees_of_ours(repository):
-        if path.parents[1] == folder:
-            _remove_tree(path)
-            if not path.exists():  # else the next run tries again
-                ask(repository, "worktree", "remove", "--force", "--force", str(path))  # twice, for an unfinished one
+    """Remove *folder* and the worktrees in it; the lock file goes last."""
+    with _interrupts_held():
+        for path in _worktrees_of_ours(repository):
+            if path.parents[1] == folder:
+                _remove_tree(path)
+                if not path.exists():  # else the next run tries again
+                    ask(repository, "worktree", "remove", "--force", "--force", str(path))  # twice, if it is unfinished
+        _remove_tree(folder)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let interrupts wait until this is left, where Python lets a thread decide that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)  # for git, which inherits it
+    # Python's own part too: a library's thread (of OpenBLAS, say) is not masked, and takes the signal for it.
+    handlers = {number: signal.signal(number, lambda given, _: received.append(given)) for number in _INTERRUPTS}
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _remove_tree(folder: Path) -> None:
