@@ -69,7 +69,8 @@ def checked_out(names: Sequence[str], repository: Repository) -> Iterator[list[R
     """
     Give each of the *names* a folder with all its files: a worktree of git's, with submodules filled and hooks not run.
 
-    The folders are gone afterwards; those of a run that was killed go when the next begins.
+    The folders are gone afterwards; those of a run that was killed go when the next begins. A SIGTERM kills unless it
+    is raised, as `session.interrupts_raised` does.
 
     Raises:
         UsageError: If a name is no revision, or a submodule's commit is missing.

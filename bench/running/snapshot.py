@@ -65,35 +65,31 @@ def commit_of_tree(directory: Path, tree: str, parent: str) -> str:
 
 def fill_submodules(source: Source, tree: str, target: Path, scratch: Path, *, as_they_are: bool) -> bool:
     """
-    Fill the submodules of *tree*, which is checked out at *target*, and theirs, without network.
+    Fill the submodules of *tree*, which is checked out at *target*, and theirs; tell whether any is not as committed.
 
-    Args:
-        source: The repository of *tree*.
-        tree: The tree, or a commit.
-        target: A folder that holds the files of *tree*.
-        scratch: A folder for temporary files.
-        as_they_are: Take the files in the user's working tree, not those of the commit that *tree* names.
-
-    Returns:
-        Whether any file is another than in the commit that *tree* names.
+    With *as_they_are* they get the files of the user's working tree, not those of the commits that *tree* names.
 
     Raises:
-        UsageError: If a commit is nowhere on the disk.
+        UsageError: If a commit is nowhere on the disk; nothing is fetched.
     """
     is_changed = False
     for path, commit in _gitlinks(source, tree):
-        directory = source.directory / path
+        directory, files = source.directory / path, commit
         if not as_they_are:
-            submodule, files = _submodule_with(commit, path, tree, source), commit
-        elif (directory / ".git").exists():
+            submodule = _submodule_with(commit, path, tree, source)
+        elif not _is_checked_out(directory):
+            continue  # it is empty there too
+        else:
             submodule = source_at(directory)
             files = tree_of_files(submodule, scratch)
             is_changed |= files != ask(directory, "rev-parse", "--verify", f"{commit}^{{tree}}")
-        else:
-            continue  # it is empty there too
         _check_out(submodule, files, target / path, scratch)
         is_changed |= fill_submodules(submodule, files, target / path, scratch, as_they_are=as_they_are)
     return is_changed
+
+
+def _is_checked_out(directory: Path) -> bool:
+    return (directory / ".git").exists()  # without one, git would take the repository around it
 
 
 def _gitlinks(source: Source, tree: str) -> list[tuple[str, str]]:
@@ -106,14 +102,13 @@ def _gitlinks(source: Source, tree: str) -> list[tuple[str, str]]:
 def _submodule_with(commit: str, path: str, tree: str, source: Source) -> Source:
     """Return the submodule at *path* if its *commit* is there, checked out now or at some time before."""
     directory = source.directory / path
-    is_checked_out = (directory / ".git").exists()
-    found = [source_at(directory)] if is_checked_out else []
+    found = [source_at(directory)] if _is_checked_out(directory) else []
     found += [Source(git_dir=git_dir, directory=directory) for git_dir in _kept_git_dirs(path, tree, source)]
     for submodule in found:
         if ask(submodule.git_dir, "cat-file", "-e", f"{commit}^{{commit}}", GIT_DIR=str(submodule.git_dir)) is not None:
             return submodule
     cure = "git submodule update --init --recursive"
-    if is_checked_out:
+    if _is_checked_out(directory):
         cure += f", or git -C {shlex.quote(str(directory))} fetch origin {commit}"
     raise UsageError(f"submodule '{path}' of {source.directory} has no commit {commit[:9]}, which is needed; {cure}")
 

@@ -105,7 +105,7 @@ def _worktrees_of_ours(repository: Path) -> dict[Path, str]:
 
 def _remove_worktrees(repository: Path, folder: Path) -> None:
     """Remove *folder* and the worktrees in it; the lock file goes last."""
-    with _interrupts_held():
+    with _interrupts_delayed():
         for path in _worktrees_of_ours(repository):
             if path.parents[1] == folder:
                 _remove_tree(path)
@@ -115,7 +115,7 @@ def _remove_worktrees(repository: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
+def _interrupts_delayed() -> Iterator[None]:
     """Let interrupts wait until this is left, where Python lets a thread decide that."""
     if threading.current_thread() is not threading.main_thread():
         yield
