@@ -155,7 +155,7 @@ def test_pairs_that_were_disturbed_do_not_count(case: Case) -> None:
 
 
 def test_with_more_than_three_in_ten_disturbed_nothing_is_decided(case: Case) -> None:
-    kept = _pairs(case, _ratios(9.0, 10) + [1.1], "fresh")
+    kept = _pairs(case, [*_ratios(9.0, 10), 1.1], "fresh")
     disturbed = _pairs(case, (3.0, 3.0), "fresh", BUSY) + _pairs(case, (3.0,) * 3, "fresh", HOT)
     found = _only([*_pairs(case, STEADY), *kept, *disturbed])
     assert found.verdict == "inconclusive"
