@@ -63,7 +63,8 @@ def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
     """
     started = time.monotonic()
     sides = (match.head, match.base) if head_first else (match.base, match.head)
-    pair = Pair(case=match.head.case, stage=match.stage, index=index, server=0, head_first=head_first)
+    server = match.base.pool.server_index(index)
+    pair = Pair(case=match.head.case, stage=match.stage, index=index, server=server, head_first=head_first)
     with tempfile.TemporaryDirectory(prefix="turns-", dir=match.base.pool.directory) as folder:
         seats = Seats(Path(folder), 1 if match.is_in_one_process else 2)
         table = _Table(match, sides, seats, index)
