@@ -19,6 +19,9 @@ from bench.suite import AxisValues
 
 AXES = (*_axes.TEXT_AXES, *_axes.NUMBER_AXES)
 
+OTHER_BATCH = {"batch_size": "global_batch_size", "global_batch_size": "batch_size"}
+"""Per device, and over all of them: one says the other."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contest:
@@ -57,9 +60,12 @@ def check(options: argparse.Namespace) -> None:
         return
     axis, values = options.axis
     if axis not in AXES:
-        raise unknown_value("axis", axis, AXES, "--axis: ")
+        raise unknown_value("", axis, AXES, "--axis: ")
     if getattr(options, axis) is not None:
         raise UsageError(f"--{axis.replace('_', '-')} cannot stand beside --axis {axis}; give its values there")
+    other = OTHER_BATCH.get(axis)
+    if other and getattr(options, other) is not None:
+        raise UsageError(f"--{other.replace('_', '-')} cannot stand beside --axis {axis}; keep one")
     for value in values:
         if axis in _axes.NUMBER_AXES and not (value.isascii() and value.isdigit() and int(value) > 0):
             raise UsageError(f"--axis {axis}: '{value}' is not a whole number above 0; write one such as 8")
@@ -91,6 +97,8 @@ def contests(options: argparse.Namespace, base: Setting, head: Setting) -> Conte
         if options.axis is None:
             return _of_revisions(expand(chosen, axes, devices, seed), base)
         axis, values = options.axis
+        for value in values if axis == "workload" else ():
+            suite.check_workload(value, "--axis workload: ")
         modes = [expand(chosen, _with_value(axes, axis, value), devices, seed) for value in values]
     return _of_modes(axis, values, modes)
 
