@@ -30,7 +30,7 @@ class Pair:
     stage: Stage
     index: int
     server: int
-    """The fork server that both came from."""
+    """The fork server that both came from, or the base where each has its own interpreter."""
     head_first: bool
     """Whether the head's worker was created and prepared first."""
     status: Status = "ok"

@@ -20,6 +20,7 @@ from bench.statistics import (
     log_median,
     log_t_interval,
     paired_ratio,
+    rate_interval,
     unpaired_ratio,
     verdict_of,
 )
@@ -365,3 +366,35 @@ def test_welch_turned_over_is_one_over_it(tops: list[float], bottoms: list[float
     assert found.value * turned.value == pytest.approx(1.0)
     assert found.low * turned.high == pytest.approx(1.0, rel=1e-6)
     assert found.low <= found.value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"),
+    [
+        (0, 20, 0.0, 0.1684),  # no hit has the chance (1 - p)^20, which is 2.5 % at p = 1 - 0.025^(1/20)
+        (10, 10, 0.6915, 1.0),  # all hits have p^10, which is 2.5 % at 0.025^(1/10)
+        (1, 2, 0.0126, 0.9874),  # at least one has 1 - (1 - p)^2: 1 - sqrt(0.975); at most one has 1 - p^2
+    ],
+)
+def test_the_interval_of_a_rate_is_where_what_was_seen_has_a_chance_of_a_fortieth(
+    hits: int, trials: int, low: float, high: float
+) -> None:
+    assert rate_interval(hits, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_rate_of_fewer_per_cent_is_narrower() -> None:
+    assert rate_interval(0, 20, confidence=0.9) == pytest.approx((0.0, 1 - 0.05 ** (1 / 20)))
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 0), (3, 2), (-1, 2)])
+def test_a_rate_of_nothing_or_of_more_than_all_is_refused(hits: int, trials: int) -> None:
+    with pytest.raises(ValueError, match=f"got {hits} of {trials}"):
+        rate_interval(hits, trials)
+
+
+@given(st.integers(1, 60), st.integers(0, 60))
+def test_the_interval_of_a_rate_holds_it_and_mirrors_that_of_the_misses(trials: int, hits: int) -> None:
+    hits = min(hits, trials)
+    low, high = rate_interval(hits, trials)
+    assert low <= hits / trials <= high
+    assert rate_interval(trials - hits, trials) == pytest.approx((1 - high, 1 - low))

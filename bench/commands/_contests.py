@@ -19,6 +19,9 @@ from bench.suite import AxisValues, Suite
 
 AXES = (*_axes.TEXT_AXES, *_axes.NUMBER_AXES)
 
+OTHER_BATCH = {"batch_size": "global_batch_size", "global_batch_size": "batch_size"}
+"""Per device, and over all of them: one says the other."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contest:
@@ -57,9 +60,12 @@ def check(options: argparse.Namespace) -> None:
         return
     axis, values = options.axis
     if axis not in AXES:
-        raise unknown_value("axis", axis, AXES, "--axis: ")
+        raise unknown_value("", axis, AXES, "--axis: ")
     if getattr(options, axis) is not None:
         raise UsageError(f"--{axis.replace('_', '-')} cannot stand beside --axis {axis}; give its values there")
+    other = OTHER_BATCH.get(axis)
+    if other and getattr(options, other) is not None:
+        raise UsageError(f"--{other.replace('_', '-')} cannot stand beside --axis {axis}; keep one")
     for value in values:
         if axis in _axes.NUMBER_AXES and not (value.isascii() and value.isdigit() and int(value) > 0):
             raise UsageError(f"--axis {axis}: '{value}' is not a whole number above 0; write one such as 8")
@@ -91,6 +97,8 @@ def chosen(options: argparse.Namespace, head: Named) -> Choice:
     if not directory.is_dir():
         raise UsageError(f"{head.name} has no folder {Path.cwd().name}; run this where both sides have one")
     with contextlib.chdir(directory):
+        for value in options.axis[1] if options.axis and options.axis[0] == "workload" else ():
+            suite.check_workload(value, "--axis workload: ")
         return Choice(
             suite=suite.load(options.suite or "quick"),
             axes=_axes.values_from(options),

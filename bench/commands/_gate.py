@@ -115,7 +115,11 @@ class Gate:
         self._play(looks, more_work, into)
         if any(is_suspect(_of(into, contest, "canary"), margin_ratio) for contest in held):
             return
-        suspects = [contest for contest in contests if is_suspect(_of(into, contest, "first"), margin_ratio)]
+        suspects = [
+            contest
+            for contest in contests
+            if is_suspect(seen := _of(into, contest, "first"), margin_ratio) and not any(map(_is_broken, seen))
+        ]
         if suspects:
             again: list[tuple[Contest, Stage]] = [(contest, "fresh") for contest in suspects]
             names = ", ".join(contest.label for contest in suspects)
@@ -133,7 +137,7 @@ class Gate:
                     continue
                 match = self._match(contest, stage, pace, more_work)
                 pair = play_pair(match, index, head_first=self.chance.random() < 0.5)  # noqa: PLR2004 (a coin)
-                if pair.status != "ok":
+                if _is_broken(pair):
                     broken.add((contest.key, stage))
                     self.say(f"{contest.label}: a pair broke: {pair.status}: {pair.reason}")
                 self.keep(pair)
@@ -178,6 +182,10 @@ class Gate:
 def _of(pairs: Iterable[Pair], contest: Contest, stage: Stage) -> list[Pair]:
     case = contest.base if stage == "canary" else contest.head
     return [pair for pair in pairs if (pair.case.id, pair.stage) == (case.id, stage)]
+
+
+def _is_broken(pair: Pair) -> bool:
+    return pair.status != "ok"
 
 
 def _canary_words(held: Sequence[Contest]) -> str:

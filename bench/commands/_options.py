@@ -72,8 +72,8 @@ def axis_values(text: str) -> tuple[str, list[str]]:
     """Return an axis and two or more of its values, written ``precision=fp32,amp_bf16``."""
     axis, _, values = text.partition("=")
     name = axis.strip().replace("-", "_")
-    found = words(values) if values else []
-    if not name or len(dict.fromkeys(found)) < 2:  # noqa: PLR2004 (a base, and something beside it)
+    found = list(dict.fromkeys(words(values))) if values else []
+    if not name or len(found) < 2:  # noqa: PLR2004 (a base, and something beside it)
         raise argparse.ArgumentTypeError(
             f"'{text}' is not an axis with two values or more; write one such as precision=fp32,amp_bf16"
         )

@@ -51,7 +51,7 @@ def check(options: argparse.Namespace) -> None:
         raise UsageError("--base is missing; name the revision to compare with, such as --base origin/main")
     for name in ("base_python", "head_python"):
         python = getattr(options, name)
-        if python is not None and not os.access(python, os.X_OK):
+        if python is not None and not (python.is_file() and os.access(python, os.X_OK)):  # folders may be entered
             raise UsageError(f"--{name.replace('_', '-')} '{python}' is no program; give the path of an interpreter")
         if python is not None and options.axis:
             raise UsageError(f"--{name.replace('_', '-')} cannot stand beside --axis, whose modes share a process")

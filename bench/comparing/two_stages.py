@@ -78,8 +78,13 @@ def decide(pairs: Sequence[Pair], margin_ratio: float) -> Mapping[str, Decision]
     if not dead:
         return decisions
     why = f"the base differs from itself here ({', '.join(dead)}), so nothing can be said of this job"
+    alarms = {key for key, found in decisions.items() if found.verdict == "slower"}
+    # Those whose second look was left out for the same reason: more pairs would not tell either.
+    alarms |= {
+        key for key in decisions if "fresh" not in by_case[key] and is_suspect(by_case[key]["first"], margin_ratio)
+    }
     return {
-        key: dataclasses.replace(found, verdict="inconclusive", why=why) if found.verdict == "slower" else found
+        key: dataclasses.replace(found, verdict="inconclusive", why=why) if key in alarms else found
         for key, found in decisions.items()
     }
 

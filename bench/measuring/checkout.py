@@ -64,7 +64,7 @@ def check_imports(entered: Entered) -> None:
 def _entries() -> Iterator[str]:
     """Yield where imports would look: the path, and the folders that setuptools' editable installs name."""
     yield from sys.path
-    for name, module in sys.modules.items():
+    for name, module in tuple(sys.modules.items()):  # to look at an entry may import something
         if name.startswith("__editable___"):
             for place in getattr(module, "MAPPING", {}).values():
                 yield str(Path(place).parent)

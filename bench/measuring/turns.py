@@ -7,11 +7,12 @@ trains a block and is answered by its `Use`. The end of the socket is the end of
 """
 
 import contextlib
+import io
 import json
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import torch
 
@@ -86,8 +87,10 @@ class _Parent:
 
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(address)
-        self._lines: Iterator[bytes] = self._socket.makefile("rb")
+        self._lines: IO[bytes] = io.BytesIO()
+        with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):  # it left, as the other side has ended
+            self._socket.connect(address)
+            self._lines = self._socket.makefile("rb")
         self.steps = 0
         """Of the last order."""
 
@@ -95,11 +98,15 @@ class _Parent:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._lines.close()
         self._socket.close()
 
     def member(self) -> int:
         """Wait for an order and return whose it is; `_END` where there is no more."""
-        line = next(self._lines, b"")
+        try:
+            line = self._lines.readline()
+        except ConnectionResetError:  # it left before it had taken notice of this side
+            return _END
         if not line:
             return _END
         order = json.loads(line)

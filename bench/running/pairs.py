@@ -63,7 +63,8 @@ def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
     """
     started = time.monotonic()
     sides = (match.head, match.base) if head_first else (match.base, match.head)
-    pair = Pair(case=match.head.case, stage=match.stage, index=index, server=0, head_first=head_first)
+    server = match.base.pool.server_index(index)
+    pair = Pair(case=match.head.case, stage=match.stage, index=index, server=server, head_first=head_first)
     with tempfile.TemporaryDirectory(prefix="turns-", dir=match.base.pool.server(index).directory) as folder:
         seats = Seats(Path(folder), 1 if match.is_in_one_process else 2)
         table = _Table(match, sides, seats, index)
@@ -74,6 +75,9 @@ def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
     seconds = round(time.monotonic() - started, 6)
     if bad := _first_bad(outcomes):
         return dataclasses.replace(pair, status=bad.status, reason=bad.reason or "", seconds=seconds)
+    if table.ended_early:  # by the parent's clock, at whose end a side may still come to a good one
+        reason = f"{table.ended_early}; raise --timeout"
+        return dataclasses.replace(pair, status="timeout", reason=reason, seconds=seconds)
     played = [_played(turns, table.steps) for turns in table.turns]
     base, head = reversed(played) if head_first else played
     return dataclasses.replace(pair, steps=table.steps, base=base, head=head, seconds=seconds)
@@ -100,6 +104,8 @@ class _Table:
         ]
         self.steps = 0
         self.turns: list[list[Use]] = [[], []]
+        self.ended_early = ""
+        """Why, where they did not play until their time was up."""
 
     @property
     def orders(self) -> list[tuple[Server, list[Task]]]:
@@ -115,8 +121,8 @@ class _Table:
         try:
             players = self._players()
             self.steps, self.turns = play(players, seconds=self._match.seconds, more_work=more_work)
-        except SideEndedError:
-            pass
+        except SideEndedError as error:
+            self.ended_early = str(error)
         finally:
             self._seats.leave()
 

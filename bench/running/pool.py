@@ -104,7 +104,7 @@ class Pool:
         place: Place | None = None,
     ) -> CaseResult:
         """Run *case* once, in fresh processes of the server whose turn it is in *round_index*."""
-        index = round_index % len(self._servers)
+        index = self.server_index(round_index)
         task = self.task(
             case,
             place=place,
@@ -117,9 +117,13 @@ class Pool:
         self.replace_dead()
         return result
 
+    def server_index(self, round_index: int) -> int:
+        """Return the number of the server whose turn it is."""
+        return round_index % len(self._servers)
+
     def server(self, round_index: int) -> Server:
-        """Return the one whose turn it is."""
-        return self._servers[round_index % len(self._servers)]
+        """Return that server."""
+        return self._servers[self.server_index(round_index)]
 
     def task(self, case: Case, *, place: Place | None = None, **fields: Any) -> Task:
         """

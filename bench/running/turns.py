@@ -51,7 +51,7 @@ class Seats:
     def __init__(self, folder: Path, num_sides: int) -> None:
         self.addresses = [folder / f"turns{number}" for number in range(num_sides)]
         self._listeners = []
-        self._connections: list[socket.socket] = []
+        self._connections: list[Connection] = []
         for address in self.addresses:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             listener.bind(str(address))
@@ -67,15 +67,15 @@ class Seats:
     ) -> None:
         """Tell every side that there is no more."""
         self.leave()
-        for listener in self._listeners:
-            listener.close()
         for address in self.addresses:
             address.unlink(missing_ok=True)
 
     def leave(self) -> None:
-        """Close the connections, at which the sides end."""
+        """Close the connections, at which the sides end; one that comes later finds nobody, and ends too."""
         for connection in self._connections:
             connection.close()
+        for listener in self._listeners:
+            listener.close()
 
     def wait_for(self, number: int, servers: Sequence[Server], deadline: float) -> "Connection":
         """
@@ -94,9 +94,9 @@ class Seats:
         ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
         if listener not in ready:
             raise SideEndedError("a side did not begin")
-        connection, _ = listener.accept()
+        connection = Connection(listener.accept()[0], deadline)
         self._connections.append(connection)
-        return Connection(connection, deadline)
+        return connection
 
 
 class Connection:
@@ -120,10 +120,15 @@ class Connection:
             line = self._lines.readline()
         except OSError:  # a time-out is one too
             line = b""
-        if not line:
+        if not line.endswith(b"\n"):
             raise SideEndedError("a side ended before its work was done")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def close(self) -> None:
+        """Let the side know that there is no more."""
+        self._lines.close()  # a socket stays open as long as a file of it does
+        self._socket.close()
 
 
 class Remote:

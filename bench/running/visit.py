@@ -77,7 +77,7 @@ def perform_together(
         ]
         servers = [server for server, _ in orders]
         deaths = [_order(server, own) for server, own in zip(servers, visits, strict=True)]
-        if not any(deaths):
+        if not all(deaths):  # with one gone the other one waits, and has to be told
             conduct()
         outcomes = []
         for server, own, death in zip(servers, visits, deaths, strict=True):

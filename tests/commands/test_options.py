@@ -85,3 +85,22 @@ def test_peak_rates_are_pairs_of_format_and_tflops() -> None:
 def test_a_rate_without_its_format_or_of_no_size_is_refused(text: str) -> None:
     cure = "write FORMAT=TFLOPS, such as bf16=989; formats are bf16, fp16, fp32, tf32"
     assert _refusal(_options.rates, text) == f"'{text}' is not a format and its dense rate; {cure}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("precision=fp32,amp_bf16", ("precision", ["fp32", "amp_bf16"])),
+        (" batch-size = 8, 16", ("batch_size", ["8", "16"])),
+        ("workload=a.py:f,b.py:f", ("workload", ["a.py:f", "b.py:f"])),
+        ("precision=fp32,amp_bf16,fp32", ("precision", ["fp32", "amp_bf16"])),
+    ],
+)
+def test_an_axis_and_its_values_are_read_with_each_value_once(text: str, expected: tuple[str, list[str]]) -> None:
+    assert _options.axis_values(text) == expected
+
+
+@pytest.mark.parametrize("text", ["precision", "precision=", "precision=fp32", "precision=fp32,fp32", "=fp32,tf32", ""])
+def test_an_axis_needs_two_values(text: str) -> None:
+    complaint = f"'{text}' is not an axis with two values or more; write one such as precision=fp32,amp_bf16"
+    assert _refusal(_options.axis_values, text) == complaint

@@ -1,0 +1,262 @@
+"""The gate's plan with scripted pairs: how many of which length, who gets a second look, and when it stops."""
+
+import dataclasses
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bench.case import Case
+from bench.commands import _gate
+from bench.commands._contests import Contest
+from bench.commands._gate import MAX_PAIR_SECONDS, MIN_PAIR_SECONDS, Gate, pace_of
+from bench.commands._sides import Setting
+from bench.comparing.two_stages import FIRST_PAIRS, FRESH_PAIRS
+from bench.pair import Pair, Played, Stage
+from bench.result import CaseResult, Environment, Measurement, Usage, Use
+from bench.running.pairs import Match
+from bench.running.pool import Place, Pool
+
+MARGIN = 0.02
+USE = Use(usage=Usage(cpu_seconds=0.1, involuntary_switches=0), window_seconds=0.1, num_threads=1)
+SMALL_BUDGET_SECONDS = 1.0
+"""With it a case gets the rule's pairs and no more."""
+
+
+def test_the_usual_budget_means_the_longest_pairs_and_some_more_of_them() -> None:
+    pace = pace_of(100.0, 1.0)
+    assert (pace.seconds, pace.overhead_seconds) == (MAX_PAIR_SECONDS, 1.0)
+    assert pace.counts == {"first": 7, "fresh": 18, "canary": 7}  # 100 s hold 25 of 4 s
+    assert pace.expected_seconds("first") == 28.0
+
+
+def test_a_smaller_budget_means_shorter_pairs() -> None:
+    pace = pace_of(66.0, 1.0)
+    assert (pace.seconds, pace.counts["first"], pace.counts["fresh"]) == (2.0, FIRST_PAIRS, FRESH_PAIRS)
+
+
+@pytest.mark.parametrize(("budget_seconds", "overhead_seconds"), [(SMALL_BUDGET_SECONDS, 1.0), (100.0, 30.0)])
+def test_with_too_small_a_budget_or_slow_a_start_there_are_as_many_as_the_rule_says(
+    budget_seconds: float, overhead_seconds: float
+) -> None:
+    pace = pace_of(budget_seconds, overhead_seconds)
+    assert pace.seconds == MIN_PAIR_SECONDS
+    assert pace.counts == {"first": FIRST_PAIRS, "fresh": FRESH_PAIRS, "canary": FIRST_PAIRS}
+
+
+def test_a_larger_budget_means_more_pairs_and_not_longer_ones() -> None:
+    pace = pace_of(880.0, 1.0)
+    assert pace.seconds == MAX_PAIR_SECONDS
+    assert pace.counts == {"first": 60, "fresh": 160, "canary": 60}
+    assert pace.expected_seconds("first") + pace.expected_seconds("fresh") == 880.0
+
+
+@dataclasses.dataclass
+class Script:
+    """What the pairs come to, and those that were asked for."""
+
+    ratios: dict[tuple[str, Stage], float] = dataclasses.field(default_factory=dict)
+    """By workload and stage; 1 where nothing is said."""
+    broken: dict[tuple[str, Stage], int] = dataclasses.field(default_factory=dict)
+    """The number of the pair that breaks."""
+    matches: list[Match] = dataclasses.field(default_factory=list)
+    heads_first: list[bool] = dataclasses.field(default_factory=list)
+
+    def play(self, match: Match, index: int, *, head_first: bool) -> Pair:
+        self.matches.append(match)
+        self.heads_first.append(head_first)
+        key = match.head.case.workload, match.stage
+        pair = Pair(case=match.head.case, stage=match.stage, index=index, server=0, head_first=head_first)
+        if self.broken.get(key) == index:
+            return dataclasses.replace(pair, status="crashed", reason="a worker was killed by SIGSEGV")
+        ratio = self.ratios.get(key, 1.0) * (1.001 if index % 2 else 0.999)
+        base, head = (Played(step_seconds=(seconds,) * 2, uses=(USE,) * 2) for seconds in (0.01, 0.01 * ratio))
+        return dataclasses.replace(pair, base=base, head=head, steps=10)
+
+
+class ScriptedPool:
+    """Answers visits."""
+
+    def __init__(self, result_of: Callable[[Case], CaseResult]) -> None:
+        self.result_of = result_of
+        self.environment = Environment()
+        self.orders: list[dict[str, Any]] = []
+
+    def visit(self, case: Case, **order: Any) -> CaseResult:
+        self.orders.append({"case": case, **order})
+        return self.result_of(case)
+
+
+@dataclasses.dataclass
+class Game:
+    """A gate that has played."""
+
+    gate: Gate
+    contests: Sequence[Contest]
+    script: Script
+    pairs: list[Pair]
+    said: list[str]
+
+    @property
+    def counts(self) -> Mapping[tuple[str, Stage], int]:
+        """How many pairs of each workload and stage there are."""
+        return Counter((pair.case.workload, pair.stage) for pair in self.pairs)
+
+
+Play = Callable[..., Game]
+
+
+@pytest.fixture(name="result_of")
+def _result_of(make_measurement: Callable[..., Measurement]) -> Callable[[Case], CaseResult]:
+    return lambda case: CaseResult(case=case, round=0, status="ok", measurement=make_measurement())
+
+
+@pytest.fixture(name="gate")
+def _gate_fixture(result_of: Callable[[Case], CaseResult]) -> Gate:
+    return _gate_of(ScriptedPool(result_of))
+
+
+def _gate_of(pool: ScriptedPool, said: list[str] | None = None) -> Gate:
+    base, head = (
+        Setting(name=name, place=Place(name=name, working_directory=Path("/", name)), pool=cast("Pool", pool))
+        for name in ("base", "head")
+    )
+    heard: list[str] = [] if said is None else said
+    return Gate(
+        base=base,
+        head=head,
+        budget_seconds=SMALL_BUDGET_SECONDS,
+        timeout_seconds=30.0,
+        say=heard.append,
+        chance=random.Random(7),
+    )
+
+
+@pytest.fixture(name="contests")
+def _contests(make_case: Callable[..., Case]) -> list[Contest]:
+    cases = [make_case(workload=f"w{number}") for number in range(4)]
+    return [Contest(base=case, head=case, label=case.slug) for case in cases]
+
+
+@pytest.fixture(name="play")
+def _play(
+    monkeypatch: pytest.MonkeyPatch, result_of: Callable[[Case], CaseResult], contests: Sequence[Contest]
+) -> Play:
+    """Return what plays both stages of so many contests by a script."""
+
+    def play(script: Script, number: int = 3, **options: Any) -> Game:
+        monkeypatch.setattr(_gate, "play_pair", script.play)
+        said: list[str] = []
+        played = Game(
+            gate=_gate_of(ScriptedPool(result_of), said), contests=contests[:number], script=script, pairs=[], said=said
+        )
+        played.gate.two_stages(played.contests, MARGIN, into=played.pairs, **options)
+        return played
+
+    return play
+
+
+def test_where_nothing_looks_slower_each_case_is_looked_at_once(play: Play) -> None:
+    played = play(Script(ratios={("w1", "first"): 0.8}))
+    assert played.counts == {(f"w{number}", "first"): FIRST_PAIRS for number in range(3)}
+    assert len(played.said) == 1
+    assert played.said[0].startswith("the clock: 6 pairs of each case, about ")
+
+
+def test_only_what_looks_slower_gets_fresh_pairs(play: Play) -> None:
+    played = play(Script(ratios={("w1", "first"): 1.05, ("w1", "fresh"): 1.05}))
+    assert played.counts == {**{(f"w{number}", "first"): FIRST_PAIRS for number in range(3)}, ("w1", "fresh"): 16}
+    assert [pair.stage for pair in played.pairs[-FRESH_PAIRS:]] == ["fresh"] * FRESH_PAIRS
+    assert played.said[1].startswith("again, 16 pairs of what looked slower, about ")
+    assert played.said[1].endswith(f" s: {played.contests[1].label}")
+
+
+def test_pairs_of_all_cases_are_mixed_and_each_pair_of_a_case_has_the_next_number(play: Play) -> None:
+    pairs = play(Script()).pairs
+    for index in range(FIRST_PAIRS):
+        some = pairs[3 * index : 3 * index + 3]
+        assert {pair.case.workload for pair in some} == {"w0", "w1", "w2"}
+        assert {pair.index for pair in some} == {index}
+    assert len({tuple(pair.case.workload for pair in pairs[n : n + 3]) for n in range(0, len(pairs), 3)}) > 1
+
+
+def test_chance_says_who_is_created_first(play: Play) -> None:
+    assert set(play(Script()).script.heads_first) == {True, False}
+
+
+def test_from_four_cases_on_two_also_play_base_against_base(play: Play) -> None:
+    played = play(Script(), number=4)
+    held = [match for match in played.script.matches if match.stage == "canary"]
+    assert len(held) == 2 * FIRST_PAIRS
+    assert len({match.base.case.id for match in held}) == 2
+    assert all((match.base, match.head.place.name) == (match.head, "base") for match in held)
+    assert played.said[0].startswith("the clock: 6 pairs of each case, and of 2 of them base against base, about ")
+
+
+def test_where_the_base_differs_from_itself_there_is_no_second_look(play: Play) -> None:
+    ratios: dict[tuple[str, Stage], float] = {(f"w{number}", "canary"): 1.05 for number in range(4)}
+    played = play(Script(ratios={**ratios, ("w0", "first"): 1.1}), number=4)
+    assert {stage for _, stage in played.counts} == {"first", "canary"}
+    assert len(played.said) == 1
+
+
+def test_a_pair_that_breaks_is_the_last_of_its_case(play: Play) -> None:
+    played = play(Script(broken={("w1", "first"): 1}))
+    assert played.counts == {("w0", "first"): 6, ("w1", "first"): 2, ("w2", "first"): 6}
+    assert f"{played.contests[1].label}: a pair broke: crashed: a worker was killed by SIGSEGV" in played.said
+
+
+def test_a_case_that_broke_is_not_looked_at_again_however_slow_it_looked(play: Play) -> None:
+    ratios: dict[tuple[str, Stage], float] = {("w0", "first"): 1.5, ("w1", "first"): 1.5}
+    script = Script(broken={("w1", "first"): 4}, ratios=ratios)
+    played = play(script)
+    assert {key for key in played.counts if key[1] == "fresh"} == {("w0", "fresh")}
+
+
+def test_more_work_is_the_head_s_alone(play: Play) -> None:
+    matches = play(Script(), number=4, more_work=0.05).script.matches
+    assert {(match.stage, match.more_work) for match in matches} == {("first", 0.05), ("canary", 0.0)}
+
+
+def test_each_side_plays_where_its_code_lies(play: Play) -> None:
+    (match, *_) = play(Script()).script.matches
+    assert (match.base.place.name, match.head.place.name) == ("base", "head")
+    assert (match.seconds, match.timeout_seconds) == (MIN_PAIR_SECONDS, 30.0)
+
+
+def test_every_pair_is_shown_as_soon_as_it_is_there(
+    gate: Gate, contests: Sequence[Contest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_gate, "play_pair", Script().play)
+    pairs: list[Pair] = []
+    shown: list[tuple[Pair, int]] = []
+    gate.keep = lambda pair: shown.append((pair, len(pairs)))
+    gate.two_stages(contests[:2], MARGIN, into=pairs)
+    assert shown == [(pair, number) for number, pair in enumerate(pairs)]
+
+
+def test_each_side_runs_once_for_what_is_exact(gate: Gate, contests: Sequence[Contest]) -> None:
+    pool = cast("ScriptedPool", gate.base.pool)
+    assert gate.figures(contests[0]) == (None, None)
+    for _ in range(2):
+        gate.run_once(contests[0])
+    assert [order["place"].name for order in pool.orders] == ["base", "head"]
+    assert all(order["with_extras"] and order["timeout_seconds"] == 30.0 for order in pool.orders)
+    assert [side.label for side in gate.figures(contests[0]) if side] == [contests[0].label] * 2
+
+
+def test_modes_that_share_a_base_run_it_once(gate: Gate, make_case: Callable[..., Case]) -> None:
+    base = make_case()
+    others = [make_case(precision=precision) for precision in ("amp_bf16", "amp_fp16")]
+    for other in others:
+        gate.run_once(Contest(base=base, head=other, label="x"))
+    assert [order["case"] for order in cast("ScriptedPool", gate.base.pool).orders] == [base, *others]
+
+
+def test_a_pair_s_overhead_is_what_the_single_runs_took_to_prepare(gate: Gate, contests: Sequence[Contest]) -> None:
+    assert gate.pace(contests[0]).overhead_seconds == 1.0
+    gate.run_once(contests[0])
+    assert gate.pace(contests[0]).overhead_seconds == pytest.approx(2 * (0.02 + 0.1 + 0.1))

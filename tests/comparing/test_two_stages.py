@@ -1,0 +1,239 @@
+"""What the pairs of a run come to: who gets a second look, who is slower, and what may not be said."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import pytest
+
+from bench.case import Case
+from bench.comparing.comparison import Comparison, compare
+from bench.comparing.two_stages import (
+    FIRST_PAIRS,
+    FRESH_PAIRS,
+    Decision,
+    canaries,
+    decide,
+    decided,
+    is_suspect,
+)
+from bench.pair import Pair, Played, Stage
+from bench.result import Usage, Use
+from bench.statistics import Interval
+from tests.comparing.conftest import MakeSide
+
+MARGIN = 0.02
+BASE_SECONDS = 0.01
+QUIET = Usage(cpu_seconds=0.1, involuntary_switches=0, run_delay_seconds=0.0)
+BUSY = dataclasses.replace(QUIET, run_delay_seconds=0.02)
+HOT = dataclasses.replace(QUIET, core_throttles=1)
+STEADY = (0.999, 1.001) * 3
+
+
+def _pair(case: Case, ratio: float, stage: Stage = "first", usage: Usage = QUIET) -> Pair:
+    """Return a pair of two turns whose head takes *ratio* times as long."""
+    use = Use(usage=usage, window_seconds=0.1, num_threads=1)
+    base, head = (Played(step_seconds=(seconds,) * 2, uses=(use,) * 2) for seconds in (0.01, 0.01 * ratio))
+    return Pair(case=case, stage=stage, index=0, server=0, head_first=False, steps=10, base=base, head=head)
+
+
+def _pairs(case: Case, ratios: Iterable[float], stage: Stage = "first", usage: Usage = QUIET) -> list[Pair]:
+    return [_pair(case, ratio, stage, usage) for ratio in ratios]
+
+
+def _ratios(statistic: float, number: int, bound: float = 1 + MARGIN, spread: float = 0.01) -> list[float]:
+    """Return so many ratios, half of them above and half below, whose t against *bound* is *statistic*."""
+    error = spread * math.sqrt(number / (number - 1)) / math.sqrt(number)
+    return [bound * math.exp(statistic * error + sign * spread) for sign in (-1, 1) * (number // 2)]
+
+
+def _fresh(case: Case, statistic: float) -> list[Pair]:
+    """Return both stages of a case whose fresh pairs have the t *statistic* against the margin."""
+    first = _pairs(case, _ratios(2.0, FIRST_PAIRS))
+    return first + _pairs(case, _ratios(statistic, FRESH_PAIRS), "fresh")
+
+
+def _only(pairs: Sequence[Pair]) -> Decision:
+    (found,) = decide(pairs, MARGIN).values()
+    return found
+
+
+def _ratio_of(found: Decision) -> Interval:
+    assert found.ratio is not None
+    return found.ratio
+
+
+@pytest.fixture(name="case")
+def _case(make_case: Callable[..., Case]) -> Case:
+    return make_case()
+
+
+@pytest.mark.parametrize(("statistic", "suspect"), [(0.93, True), (0.91, False), (-3.0, False)])
+def test_a_case_is_suspect_from_one_chance_in_five_on(case: Case, statistic: float, suspect: bool) -> None:
+    # t(0.8, 5 degrees of freedom) = 0.9195
+    assert is_suspect(_pairs(case, _ratios(statistic, FIRST_PAIRS)), MARGIN) is suspect
+
+
+def test_nobody_is_suspect_for_one_pair_or_for_pairs_that_were_disturbed(case: Case) -> None:
+    assert not is_suspect([], MARGIN)
+    assert not is_suspect([_pair(case, 2.0)], MARGIN)
+    assert not is_suspect(_pairs(case, _ratios(9.0, FIRST_PAIRS), usage=BUSY), MARGIN)
+
+
+@pytest.mark.parametrize(("cases", "held"), [(1, 0), (3, 0), (4, 2), (11, 2), (12, 3), (100, 3)])
+def test_from_four_cases_on_some_are_also_held_against_themselves(cases: int, held: int) -> None:
+    assert canaries(cases) == held
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"), [(1.0, "same"), (1.015, "same"), (0.95, "faster"), (0.985, "same"), (0.98, "inconclusive")]
+)
+def test_a_first_look_may_say_same_and_faster(case: Case, ratio: float, verdict: str) -> None:
+    found = _only(_pairs(case, [ratio * noise for noise in STEADY]))
+    assert found.verdict == verdict
+    assert _ratio_of(found).value == pytest.approx(ratio, rel=1e-5)
+    assert found.base_seconds == pytest.approx(BASE_SECONDS)
+    assert found.head_seconds == pytest.approx(BASE_SECONDS * ratio, rel=1e-5)
+
+
+def test_a_first_look_alone_never_says_slower(case: Case) -> None:
+    found = _only(_pairs(case, [1.1 * noise for noise in STEADY]))
+    assert found.verdict == "inconclusive"
+    assert found.why.endswith("pairs would tell; raise --budget")
+
+
+def test_what_the_fresh_pairs_confirm_is_slower_by_what_they_say_alone(case: Case) -> None:
+    pairs = _pairs(case, [1.5 * noise for noise in STEADY]) + _pairs(case, _ratios(5.0, FRESH_PAIRS), "fresh")
+    found = _only(pairs)
+    assert (found.verdict, found.why) == ("slower", "")
+    assert _ratio_of(found).value == pytest.approx(1.02 * math.exp(5.0 * 0.01 / math.sqrt(15)))
+
+
+def test_what_the_fresh_pairs_do_not_confirm_is_not_slower(case: Case) -> None:
+    found = _only(_fresh(case, 1.0))
+    assert found.verdict == "inconclusive"
+    assert found.why.startswith("looked slower, and 16 fresh pairs do not confirm it; about ")
+    assert found.why.endswith(" pairs would tell; raise --budget")
+    assert _only(_fresh(case, 0.0)).why.endswith("; too close to the margin to tell")
+    steady = _pairs(case, _ratios(2.0, FIRST_PAIRS)) + _pairs(case, (0.999, 1.001) * (FRESH_PAIRS // 2), "fresh")
+    assert _only(steady).verdict == "same"
+
+
+@pytest.mark.parametrize(
+    ("statistics", "verdicts"),
+    [
+        ((2.0,), ("slower",)),  # p = 0.032, and 0.05 is for it alone
+        ((2.0, 2.0), ("inconclusive",) * 2),  # the first of two gets 0.025
+        ((2.0, 5.0), ("slower", "slower")),  # what is rejected leaves 0.05 to the other
+        ((2.2,) * 3, ("inconclusive",) * 3),  # p = 0.022, and the first of three gets 0.017
+    ],
+)
+def test_cases_share_one_chance_of_a_false_alarm(
+    make_case: Callable[..., Case], statistics: Sequence[float], verdicts: Sequence[str]
+) -> None:
+    pairs = [
+        pair
+        for number, statistic in enumerate(statistics)
+        for pair in _fresh(make_case(workload=f"w{number}"), statistic)
+    ]
+    assert tuple(found.verdict for found in decide(pairs, MARGIN).values()) == verdicts
+
+
+def test_cases_that_were_looked_at_once_take_nothing_of_it(make_case: Callable[..., Case]) -> None:
+    once = [pair for number in range(9) for pair in _pairs(make_case(workload=f"w{number}"), STEADY)]
+    case = make_case(workload="suspect")
+    assert decide([*once, *_fresh(case, 2.0)], MARGIN)[case.id].verdict == "slower"
+
+
+def test_pairs_that_were_disturbed_do_not_count(case: Case) -> None:
+    kept = _pairs(case, _ratios(5.0, 12), "fresh")
+    disturbed = _pairs(case, (3.0, 3.0), "fresh", BUSY) + _pairs(case, (0.3, 0.3), "fresh", HOT)
+    found = _only([*_pairs(case, STEADY), *kept, *disturbed])  # 4 of 16 are a quarter
+    assert found.verdict == "slower"
+    assert _ratio_of(found).value == pytest.approx(math.prod(pair.ratio for pair in kept) ** (1 / 12))
+    assert found.head_seconds == pytest.approx(BASE_SECONDS * _ratio_of(found).value)
+
+
+def test_with_more_than_three_in_ten_disturbed_nothing_is_decided(case: Case) -> None:
+    kept = _pairs(case, [*_ratios(9.0, 10), 1.1], "fresh")
+    disturbed = _pairs(case, (3.0, 3.0), "fresh", BUSY) + _pairs(case, (3.0,) * 3, "fresh", HOT)
+    found = _only([*_pairs(case, STEADY), *kept, *disturbed])
+    assert found.verdict == "inconclusive"
+    assert found.why == "of 16 pairs 2 contended, 3 throttled; stop other programs, or try again"
+    assert _ratio_of(found).value < 1.2
+
+
+def test_with_all_pairs_disturbed_there_is_not_even_a_ratio(case: Case) -> None:
+    why = "of 6 pairs 6 contended; stop other programs, or try again"
+    assert _only(_pairs(case, STEADY, usage=BUSY)) == Decision(verdict="inconclusive", why=why)
+
+
+def test_one_pair_alone_decides_nothing(case: Case) -> None:
+    assert _only([_pair(case, 1.0)]).why.startswith("of 1 pairs too few")
+
+
+def test_pairs_that_broke_are_no_pairs(case: Case) -> None:
+    broken = dataclasses.replace(_pair(case, 1.0), status="crashed", base=None, head=None)
+    assert _only([*_pairs(case, STEADY), broken]).verdict == "same"
+
+
+def test_where_the_base_differs_from_itself_nobody_is_called_slower(make_case: Callable[..., Case]) -> None:
+    slower, same, held = (make_case(workload=name) for name in ("slower", "same", "held"))
+    pairs = _fresh(slower, 9.0) + _pairs(same, STEADY) + _pairs(held, STEADY)
+    assert decide([*pairs, *_pairs(held, STEADY, "canary")], MARGIN)[slower.id].verdict == "slower"
+    found = decide([*pairs, *_pairs(held, _ratios(1.0, FIRST_PAIRS), "canary")], MARGIN)
+    assert found[slower.id].verdict == "inconclusive"
+    assert found[slower.id].why == (
+        f"the base differs from itself here ({held.slug}), so nothing can be said of this job"
+    )
+    assert [found[case.id].verdict for case in (same, held)] == ["same", "same"]
+
+
+def test_a_suspect_that_got_no_second_look_for_the_base_s_sake_is_told_so(make_case: Callable[..., Case]) -> None:
+    suspect, held = make_case(workload="suspect"), make_case(workload="held")
+    pairs = _pairs(suspect, _ratios(2.0, FIRST_PAIRS)) + _pairs(held, STEADY)
+    found = decide([*pairs, *_pairs(held, _ratios(1.0, FIRST_PAIRS), "canary")], MARGIN)
+    assert found[suspect.id].why.startswith("the base differs from itself here")
+    assert found[held.id].verdict == "same"
+
+
+def test_what_was_only_held_against_itself_has_no_decision(case: Case) -> None:
+    assert decide(_pairs(case, STEADY, "canary"), MARGIN) == {}
+
+
+@pytest.fixture(name="exact")
+def _exact(make_side: MakeSide) -> Comparison:
+    """Return what single runs of three cases say, of whose clock nothing is believed."""
+    flags = {"flags": ("contended", "throttled", "unsteady", "few_rounds", "skipped_steps")}
+    cases = {"a": 0.01, "b": {"seconds": 0.02, **flags}, "c": 0.03}
+    return compare(make_side(cases), make_side({**cases, "c": {"status": "error", "reason": "x"}}))
+
+
+def _id_of(comparison: Comparison, label: str) -> str:
+    return next(row.case_id for row in comparison.rows if row.label.startswith(label))
+
+
+def test_the_clock_s_part_of_a_row_is_the_pairs_and_the_worst_comes_first(exact: Comparison) -> None:
+    ratio = Interval(value=1.1, low=1.09, high=1.11)
+    slower = Decision(verdict="slower", ratio=ratio, base_seconds=0.5, head_seconds=0.55)
+    same = Decision(verdict="same", ratio=Interval(value=1.0, low=0.99, high=1.01))
+    found = decided(exact, {_id_of(exact, "b"): slower, _id_of(exact, "a"): same})
+    assert found.is_paired
+    assert [row.label[0] for row in found.rows] == ["c", "b", "a"]
+    row = found.rows[1]
+    assert (row.verdict, row.ratio, row.base_seconds, row.current_seconds) == ("slower", ratio, 0.5, 0.55)
+    assert "operators" in row.compared
+    assert found.rows[2].verdict == "same"
+
+
+def test_flags_of_a_moment_are_dropped_and_others_stay(exact: Comparison) -> None:
+    found = {row.label[0]: row for row in decided(exact, {}).rows}
+    assert found["b"].flags == ("skipped_steps",)
+
+
+def test_a_case_without_a_decision_says_why_and_shows_no_time(exact: Comparison) -> None:
+    found = {row.label[0]: row for row in decided(exact, {}, "the clock was not asked").rows}
+    row = found["a"]
+    assert (row.verdict, row.ratio, row.base_seconds, row.current_seconds) == (None, None, None, None)
+    assert row.why == "the clock was not asked"
+    assert (found["c"].why, found["c"].failure) == ("", "error: x")

@@ -1,0 +1,281 @@
+"""Taking turns: who has one when and for how long, and what becomes of a side that does not come or stops answering."""
+
+import contextlib
+import json
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bench.record import to_plain
+from bench.result import Usage, Use
+from bench.running.server import Server
+from bench.running.turns import Connection, Remote, Seats, SideEndedError, play
+
+DEADLINE_SECONDS = 10.0
+"""Of what should be there at once."""
+SOON_SECONDS = 0.05
+USE = Use(usage=Usage(cpu_seconds=0.1, involuntary_switches=2), window_seconds=0.1, num_threads=2)
+
+
+class ScriptedPlayer:
+    """Takes its time on a clock that it shares with the others, and writes down what happens."""
+
+    def __init__(self, name: str, step_seconds: float, clock: list[float], log: list[tuple[str, int]]) -> None:
+        self.name, self.step_seconds, self.clock, self.log = name, step_seconds, clock, log
+
+    def prepare(self) -> float:
+        self.log.append((self.name, 0))
+        self.clock[0] += 7.0
+        return self.step_seconds
+
+    def block(self, steps: int) -> Use:
+        self.log.append((self.name, steps))
+        self.clock[0] += steps * self.step_seconds
+        return Use(usage=USE.usage, window_seconds=steps * self.step_seconds, num_threads=1)
+
+
+class Game:
+    """A game of two scripted players."""
+
+    def __init__(self, step_seconds: Sequence[float] = (0.01, 0.01), **options: Any) -> None:
+        clock = [1000.0]
+        self.log: list[tuple[str, int]] = []
+        players = [ScriptedPlayer(name, seconds, clock, self.log) for name, seconds in zip("ab", step_seconds)]  # noqa: B905
+        self.steps, self.turns = play(players, now=lambda: clock[0], **options)
+
+    @property
+    def blocks(self) -> list[tuple[str, int]]:
+        return self.log[2:]
+
+    def steps_of(self, name: str) -> list[int]:
+        return [steps for who, steps in self.blocks if who == name]
+
+
+def test_both_prepare_first_in_the_order_in_which_they_are_given() -> None:
+    assert Game(seconds=0.0).log[:2] == [("a", 0), ("b", 0)]
+
+
+def test_who_goes_first_changes_with_every_turn() -> None:
+    order = "".join(name for name, _ in Game(seconds=0.8).blocks)
+    assert order == "abba" * (len(order) // 4)
+
+
+def test_each_has_gone_first_once_however_little_time_there_is() -> None:
+    game = Game(seconds=0.0)
+    assert [name for name, _ in game.blocks] == ["a", "b", "b", "a"]
+    assert [len(turns) for turns in game.turns] == [2, 2]
+
+
+@pytest.mark.parametrize(("seconds", "turns"), [(0.4, 2), (0.41, 4), (0.8, 4), (0.81, 6)])
+def test_it_ends_with_the_even_turn_in_which_the_time_is_up_and_preparing_does_not_count(
+    seconds: float, turns: int
+) -> None:
+    game = Game(seconds=seconds)  # of two blocks of 0.1 s a turn
+    assert [len(played) for played in game.turns] == [turns, turns]
+
+
+def test_a_turn_has_as_many_steps_for_both_and_fills_its_time_between_them() -> None:
+    game = Game(step_seconds=(0.01, 0.04), seconds=0.0)  # 0.02 s is in the middle of both
+    assert game.steps == 5
+    assert set(game.blocks) == {("a", 5), ("b", 5)}
+    assert [use.window_seconds for use in game.turns[1]] == [0.2, 0.2]
+
+
+def test_a_turn_has_a_step_at_least() -> None:
+    game = Game(step_seconds=(3.0, 3.0), seconds=0.0)
+    assert (game.steps, set(game.blocks)) == (1, {("a", 1), ("b", 1)})
+
+
+@pytest.mark.parametrize(("step_seconds", "steps"), [(0.1, 1), (0.05, 2), (0.033, 3), (0.001, 100)])
+@pytest.mark.parametrize("share", [0.03, 0.05, 0.1])
+def test_work_that_is_not_counted_comes_to_its_share_over_the_turns(
+    step_seconds: float, steps: int, share: float
+) -> None:
+    game = Game((step_seconds,) * 2, seconds=10.0, more_work=(0.0, share))
+    assert game.steps == steps
+    assert set(game.steps_of("a")) == {steps}
+    trained = 0
+    for number, own in enumerate(game.steps_of("b"), start=1):
+        trained += own
+        assert own >= steps
+        assert trained - number * steps == int(share * steps * number + 1e-9)  # never ahead, and never a step behind
+
+
+def test_a_twentieth_more_of_a_turn_of_one_step_is_one_step_in_every_twentieth() -> None:
+    own = Game((0.1, 0.1), seconds=12.0, more_work=(0.05, 0.0)).steps_of("a")
+    assert len(own) >= 60
+    assert [number for number, steps in enumerate(own, start=1) if steps == 2] == list(range(20, len(own) + 1, 20))
+
+
+class Teller:
+    """A server, as far as it can be waited for: it has something to say once it was told to."""
+
+    def __init__(self) -> None:
+        self._own, self._other = socket.socketpair()
+
+    def fileno(self) -> int:
+        return self._own.fileno()
+
+    def tell(self) -> None:
+        self._other.send(b"x")
+
+    def close(self) -> None:
+        self._own.close()
+        self._other.close()
+
+
+@pytest.fixture(name="folder")
+def _folder() -> Iterator[Path]:
+    """Return a folder whose path is short enough for a socket, which that of a test need not be."""
+    with tempfile.TemporaryDirectory(prefix="turns-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(name="teller")
+def _teller() -> Iterator[Teller]:
+    teller = Teller()
+    yield teller
+    teller.close()
+
+
+def _answer(text: bytes) -> Callable[[socket.socket], None]:
+    """Return a side that answers its first order with *text* and is gone."""
+
+    def serve(way: socket.socket) -> None:
+        way.recv(100)
+        way.sendall(text)
+
+    return serve
+
+
+@contextlib.contextmanager
+def _side(address: Path, serve: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Run the other end of a connection in a thread, which has ended afterwards."""
+
+    def run() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as way:
+            way.settimeout(DEADLINE_SECONDS)
+            way.connect(str(address))
+            serve(way)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    thread.join(DEADLINE_SECONDS)
+    assert not thread.is_alive()
+
+
+def _connected(seats: Seats, teller: Teller, number: int = 0, seconds: float = DEADLINE_SECONDS) -> Connection:
+    return seats.wait_for(number, [cast("Server", teller)], time.monotonic() + seconds)
+
+
+def test_an_order_is_a_line_and_so_is_its_answer(folder: Path, teller: Teller) -> None:
+    orders: list[dict[str, Any]] = []
+
+    def serve(way: socket.socket) -> None:
+        for line in way.makefile("rb"):
+            orders.append(json.loads(line))
+            answer = to_plain(USE) if orders[-1]["steps"] else {"step_seconds": 0.004}
+            way.sendall(json.dumps(answer).encode() + b"\n")
+
+    with Seats(folder, 1) as seats, _side(seats.addresses[0], serve):
+        way = _connected(seats, teller)
+        player, rival = Remote(way), Remote(way, member=1)
+        assert (player.prepare(), rival.prepare()) == (0.004, 0.004)
+        assert rival.block(12) == USE
+        seats.leave()
+    assert orders == [{"member": 0, "steps": 0}, {"member": 1, "steps": 0}, {"member": 1, "steps": 12}]
+
+
+def test_a_side_hears_the_end_also_while_somebody_still_holds_the_way_to_it(folder: Path, teller: Teller) -> None:
+    heard: list[bytes] = []
+    with Seats(folder, 1) as seats, _side(seats.addresses[0], lambda way: heard.append(way.recv(1))):
+        way = _connected(seats, teller)
+        seats.leave()
+        with pytest.raises(SideEndedError):
+            way.ask(steps=1)
+    assert heard == [b""]
+
+
+@pytest.mark.parametrize("last_words", [b"", b'{"step_sec'], ids=["at once", "amid its answer"])
+def test_a_side_that_closes_has_ended(folder: Path, teller: Teller, last_words: bytes) -> None:
+    with Seats(folder, 1) as seats, _side(seats.addresses[0], _answer(last_words)):
+        player = Remote(_connected(seats, teller))
+        with pytest.raises(SideEndedError, match="ended before its work was done"):
+            player.prepare()
+        with pytest.raises(SideEndedError, match="ended before its work was done"):
+            player.block(1)
+
+
+def _wait(is_over: threading.Event) -> None:
+    is_over.wait(DEADLINE_SECONDS)
+
+
+def test_a_side_that_does_not_answer_by_the_deadline_has_ended(folder: Path, teller: Teller) -> None:
+    is_over = threading.Event()
+    with Seats(folder, 1) as seats, _side(seats.addresses[0], lambda _: _wait(is_over)):
+        way = _connected(seats, teller, seconds=SOON_SECONDS)
+        with pytest.raises(SideEndedError, match="ended before its work was done"):
+            way.ask(member=0, steps=1)
+        is_over.set()
+
+
+def test_a_side_that_never_comes_is_not_waited_for_once_a_server_has_something_to_say(
+    folder: Path, teller: Teller
+) -> None:
+    quiet = Teller()
+    teller.tell()
+    servers = [cast("Server", quiet), cast("Server", teller)]
+    with Seats(folder, 1) as seats, contextlib.closing(quiet), pytest.raises(SideEndedError, match="did not begin"):
+        seats.wait_for(0, servers, time.monotonic() + 1e6)
+
+
+@pytest.mark.parametrize("seconds", [SOON_SECONDS, -1.0])
+def test_a_side_that_never_comes_is_waited_for_until_the_deadline(folder: Path, teller: Teller, seconds: float) -> None:
+    with Seats(folder, 1) as seats, pytest.raises(SideEndedError, match="did not begin"):
+        _connected(seats, teller, seconds=seconds)
+
+
+def test_a_side_that_came_is_heard_although_its_server_has_something_to_say(folder: Path, teller: Teller) -> None:
+    teller.tell()
+    with Seats(folder, 1) as seats, _side(seats.addresses[0], _answer(b"{}\n")):
+        while True:
+            with contextlib.suppress(SideEndedError):
+                way = _connected(seats, teller)
+                break
+        assert way.ask(steps=1) == {}
+
+
+def test_each_side_has_a_seat_of_its_own(folder: Path, teller: Teller) -> None:
+    with (
+        Seats(folder, 2) as seats,
+        _side(seats.addresses[1], _answer(b'{"step_seconds": 2}\n')),
+        _side(seats.addresses[0], _answer(b'{"step_seconds": 1}\n')),
+    ):
+        assert len({*seats.addresses}) == 2
+        assert [Remote(_connected(seats, teller, number)).prepare() for number in (0, 1)] == [1.0, 2.0]
+
+
+def test_a_side_that_comes_when_all_is_over_is_not_kept_waiting(folder: Path) -> None:
+    with Seats(folder, 2) as seats:
+        early = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        early.connect(str(seats.addresses[0]))
+        seats.leave()
+        with early, contextlib.suppress(ConnectionResetError):
+            early.settimeout(DEADLINE_SECONDS)
+            assert early.recv(1) == b""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as late, pytest.raises(ConnectionRefusedError):
+            late.connect(str(seats.addresses[1]))
+
+
+def test_nothing_is_left_of_the_sockets(folder: Path, teller: Teller) -> None:
+    with Seats(folder, 2) as seats:
+        assert sorted(path.name for path in folder.iterdir()) == ["turns0", "turns1"]
+        seats.leave()
+    assert list(folder.iterdir()) == []
