@@ -19,6 +19,8 @@ from tests.peers.unit import Observation
 
 ROOT = PACKAGE_DIR.parent
 PROGRAMS = ROOT / "tests" / "peers" / "programs"
+WORKLOAD_VARIABLE = "PEERS_WORKLOAD"
+"""Names another workload to step.py, as `path/to/file.py:function`: every tool hands the environment on."""
 RULE = SamplingPlan()
 """Of the suite: its target, and the fewest processes before it may stop."""
 MAX_PROCESSES = 40
@@ -48,7 +50,7 @@ class Tool:
     """A module that must be installed."""
 
 
-def run_to_end(command: Sequence[str], folder: Path) -> float:
+def run_to_end(command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> float:
     """
     Run *command* in *folder* and return how long it took.
 
@@ -57,7 +59,7 @@ def run_to_end(command: Sequence[str], folder: Path) -> float:
     """
     log = folder / "log"
     with log.open("wb") as output:
-        status, seconds = run_anyhow(command, folder, output)
+        status, seconds = run_anyhow(command, folder, output, variables=variables)
     if status != 0:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise ToolError(" / ".join([f"exit status {status}", *lines[-LOG_LINES:]]))
