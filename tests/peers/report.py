@@ -65,7 +65,7 @@ def page(
         "# Time to a trusted figure",
         "",
         "One training step (mlp:small, batch of 64, fp32, fused AdamW; the suite's own code) timed by several tools.",
-        "Made by `python tests/peers/run.py`, `coverage.py` and `gates.py`, written by `report.py`; raw lines beside it.",
+        "Made by `python tests/peers/run.py`, `coverage.py` and `gates.py`; the raw lines are beside it.",
         "",
         *machine.described(sittings),
         "",
