@@ -2,7 +2,8 @@
 Makes a git repository whose revisions differ by known extra work: what a gate must find, and what it must leave alone.
 
     python tests/studies/slowed.py --repository DIR     make it; DIR must not exist
-    python tests/studies/slowed.py --out DIR            measure what they cost, in DIR/README.md; 5 minutes
+    python tests/studies/slowed.py --out DIR [--pairs 12] [--revisions slower5]     measure what they cost, in
+                                                        DIR/README.md; 5 minutes
 
 Each tag is one commit on top of `base`, and the content is always the same, so the hashes are too.
 """
@@ -23,8 +24,6 @@ WORKLOAD_FILE = "workload.py"
 BASE = "base"
 BATCH_SIZES = {"mlp": 64, "conv": 16}
 HELD_BYTES = 2**20
-PAIRS = 12
-"""Each of two models built anew: where a model lies in memory alone makes it up to 1 % faster or slower."""
 
 _SOURCE = Path(__file__).with_name("slowed_workload.py")
 _RETURN = "    return loss  # noqa: RET504 (revisions do something between)\n"
@@ -98,22 +97,24 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--repository", type=Path)
     what.add_argument("--out", type=Path)
+    parser.add_argument("--pairs", type=int, default=12, help="of models, built anew, whose place in memory counts")
+    parser.add_argument("--revisions", default=",".join((BASE, *CHANGES)))
     options = parser.parse_args()
     if options.repository:
         make_repository(options.repository)
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join([*_head(), *_rows(), ""])
+    text = "\n".join([*_head(options.pairs), *_rows(options.revisions.split(","), options.pairs), ""])
     print(text)
     (options.out / "README.md").write_text(text, encoding="utf-8")
 
 
-def _head() -> list[str]:
+def _head(pairs: int) -> list[str]:
     return [
         "# What the revisions cost",
         "",
         f"Made by `python tests/studies/slowed.py`: step over that of `{BASE}`, both in turn in one process with one",
-        f"thread; 95 % interval over {PAIRS} pairs of models.",
+        f"thread; 95 % interval over {pairs} pairs of models.",
         "",
         *machine.described([machine.sitting()]),
         "",
@@ -122,26 +123,26 @@ def _head() -> list[str]:
     ]
 
 
-def _rows() -> list[str]:
+def _rows(revisions: Sequence[str], pairs: int) -> list[str]:
     """Return a row a revision; `base` itself shows what two equal models differ by."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for tag in (BASE, *CHANGES):
-            path = Path(folder) / tag / WORKLOAD_FILE
+        paths = {tag: Path(folder) / tag / WORKLOAD_FILE for tag in {BASE, *revisions}}
+        for tag, path in paths.items():
             path.parent.mkdir()
             path.write_text(source_of(tag), encoding="utf-8")
-            base = Path(folder) / BASE / WORKLOAD_FILE
-            ratios = [_ratio(base, path, function) for function in BATCH_SIZES]
+        for tag in revisions:
+            ratios = [_ratio(paths[BASE], paths[tag], function, pairs) for function in BATCH_SIZES]
             rows.append(f"| {tag} | {' | '.join(map(_told, ratios))} |")
     return rows
 
 
-def _ratio(base: Path, candidate: Path, function: str) -> Interval:
+def _ratio(base: Path, candidate: Path, function: str, pairs: int) -> Interval:
     from bench.selftest._turns import harness, prepared, take_turns  # noqa: PLC0415 (imports torch)
 
     paths = {"baseline_seconds": base, "candidate_seconds": candidate}
     steps: dict[str, list[float]] = {side: [] for side in paths}
-    for _ in range(PAIRS):
+    for _ in range(pairs):
         order = random.sample(list(paths), 2)  # who is created first has other memory
         workers = {side: prepared(_case(paths[side], function)) for side in order}
         pair = take_turns(harness(workers["candidate_seconds"]), harness(workers["baseline_seconds"]), pairs=1)
