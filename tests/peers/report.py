@@ -1,5 +1,5 @@
 """
-Writes what run.py and coverage.py measured to a folder of reports/peers, the raw lines beside it.
+Writes what run.py, coverage.py and gates.py measured to a folder of reports/peers, the raw lines beside it.
 
     python tests/peers/report.py DIR [--to FOLDER]
 """
@@ -12,7 +12,9 @@ from typing import Any
 
 from bench.record import from_plain
 from bench.registry import PACKAGE_DIR
-from tests.peers import lines, machine, pair, unit
+from tests.peers import gated, lines, machine, pair, unit
+from tests.peers.gate_section import gates_section
+from tests.peers.gated import Gated
 from tests.peers.pair import Pair
 from tests.peers.sections import coverage_section, peers_section
 from tests.peers.unit import Unit
@@ -24,18 +26,18 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--to", type=Path, help="by default reports/peers/DATE-N-cores")
     options = parser.parse_args()
-    files = [options.directory / name for name in (unit.FILE_NAME, pair.FILE_NAME)]
+    files = [options.directory / name for name in (unit.FILE_NAME, pair.FILE_NAME, gated.FILE_NAME)]
     found = [line for file in files for line in lines.read(file)]
     sittings = [line for line in found if line["kind"] == "sitting"]
     if not sittings:
-        parser.error(f"{options.directory}: neither {unit.FILE_NAME} nor {pair.FILE_NAME} of a measurement is there")
+        parser.error(f"{options.directory}: none of {', '.join(file.name for file in files)} of a measurement is there")
     usual = f"{sittings[0]['started_at'][:10]}-{sittings[0]['cores']}-cores"
     folder = options.to or PACKAGE_DIR.parent / "reports" / "peers" / usual
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         if file.is_file():
             shutil.copy(file, folder)
-    text = page(sittings, read_units(files[0]), read_pairs(files[1]))
+    text = page(sittings, read_units(files[0]), read_pairs(files[1]), read_gates(files[2]))
     (folder / "README.md").write_text(text, encoding="utf-8")
     print(folder / "README.md")
 
@@ -50,19 +52,28 @@ def read_pairs(path: Path) -> list[Pair]:
     return [from_plain(Pair, line) for line in lines.read(path) if line["kind"] == "pair"]
 
 
-def page(sittings: Sequence[dict[str, Any]], units: Sequence[Unit], pairs: Sequence[Pair]) -> str:
+def read_gates(path: Path) -> list[Gated]:
+    """Return the comparisons of *path*."""
+    return [from_plain(Gated, line) for line in lines.read(path) if line["kind"] == "gate"]
+
+
+def page(
+    sittings: Sequence[dict[str, Any]], units: Sequence[Unit], pairs: Sequence[Pair], gates: Sequence[Gated]
+) -> str:
     """Return the whole page in Markdown."""
     return "\n".join([
         "# Time to a trusted figure",
         "",
         "One training step (mlp:small, batch of 64, fp32, fused AdamW; the suite's own code) timed by several tools.",
-        "Made by `python tests/peers/run.py` and `coverage.py`, written by `report.py`; the raw lines are beside it.",
+        "Made by `python tests/peers/run.py`, `coverage.py` and `gates.py`; the raw lines are beside it.",
         "",
         *machine.described(sittings),
         "",
         peers_section(units),
         "",
         coverage_section(pairs),
+        "",
+        gates_section(gates),
         "",
     ])  # fmt: skip
 

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from bench.registry import PACKAGE_DIR
 from bench.result import SamplingPlan
@@ -18,6 +19,8 @@ from tests.peers.unit import Observation
 
 ROOT = PACKAGE_DIR.parent
 PROGRAMS = ROOT / "tests" / "peers" / "programs"
+WORKLOAD_VARIABLE = "PEERS_WORKLOAD"
+"""Names another workload to step.py, as `path/to/file.py:function`: every tool hands the environment on."""
 RULE = SamplingPlan()
 """Of the suite: its target, and the fewest processes before it may stop."""
 MAX_PROCESSES = 40
@@ -47,7 +50,7 @@ class Tool:
     """A module that must be installed."""
 
 
-def run_to_end(command: Sequence[str], folder: Path) -> float:
+def run_to_end(command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> float:
     """
     Run *command* in *folder* and return how long it took.
 
@@ -55,28 +58,47 @@ def run_to_end(command: Sequence[str], folder: Path) -> float:
         ToolError: If it fails or takes for ever. Whatever ends this function early ends the command too.
     """
     log = folder / "log"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started = time.monotonic()
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            status = process.wait(TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise ToolError(f"not done after {TIMEOUT_SECONDS:.0f} s") from None
-        finally:
-            _end(process)
+        status, seconds = run_anyhow(command, folder, output, variables=variables)
     if status != 0:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise ToolError(" / ".join([f"exit status {status}", *lines[-LOG_LINES:]]))
-    return time.monotonic() - started
+    return seconds
+
+
+def run_anyhow(
+    command: Sequence[str],
+    folder: Path,
+    output: IO[bytes],
+    errors: IO[bytes] | int = subprocess.STDOUT,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[int, float]:
+    """
+    Run *command* in *folder* and return its exit status and how long it took.
+
+    Raises:
+        ToolError: If it takes for ever. Whatever ends this function early ends the command too.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(variables or {})}
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=output, stderr=errors, start_new_session=True
+    )
+    try:
+        status = process.wait(TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"not done after {TIMEOUT_SECONDS:.0f} s") from None
+    finally:
+        _end(process)
+    return status, time.monotonic() - started
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End *process* and what it started, if it is still there: first with a chance to clean up."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
+        # As Ctrl-C in a terminal; who was started in the background ignores that one, and so does what he starts.
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        os.killpg(process.pid, signal.SIGTERM if ignored else signal.SIGINT)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

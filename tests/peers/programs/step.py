@@ -1,5 +1,6 @@
-"""The step that every tool times: the suite's own mlp:small, built by the code that builds it in its workers."""
+"""The step that every tool times, by default the suite's own mlp:small, built by the code of its workers."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from bench.case import Case
 from bench.measuring.building import build
 from bench.measuring.device import devices_of
 from bench.running.machine import threads_per_rank
+from tests.peers.tools import WORKLOAD_VARIABLE
 
 CASE = Case(workload="mlp:small", device="cpu", strategy="single", precision="fp32", batch_size=64)
 WARM_STEPS = 10
@@ -19,8 +21,9 @@ WARM_STEPS = 10
 def warm_step() -> Callable[[], None]:
     """Return a function that trains one step, warm already, with as many threads as the suite takes."""
     torch.set_num_threads(threads_per_rank(1, os.environ))
-    strategy = registry.load("strategies", CASE.strategy).STRATEGY
-    step = build(CASE, strategy, devices_of(CASE, 0, distributed=strategy.distributed), rank=0).step
+    case = dataclasses.replace(CASE, workload=os.environ.get(WORKLOAD_VARIABLE, CASE.workload))
+    strategy = registry.load("strategies", case.strategy).STRATEGY
+    step = build(case, strategy, devices_of(case, 0, distributed=strategy.distributed), rank=0).step
 
     def run() -> None:
         step.run(_no_border)
