@@ -189,8 +189,8 @@ def test_threads_that_spin_are_waited_for_before_the_other_side_s_turn(
     address: Path, monkeypatch: pytest.MonkeyPatch, is_accelerator: bool, threads: int, naps: int
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(turns.time, "sleep", slept.append)
-    monkeypatch.setattr(turns.torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     worker = ScriptedWorker([])
     monkeypatch.setattr(worker.device, "is_accelerator", is_accelerator)
     with _parent_of([worker], address) as order:

@@ -292,7 +292,8 @@ def test_the_base_against_itself_takes_two_workers_as_the_revisions_do(hall: Hal
     match = dataclasses.replace(match, head=dataclasses.replace(match.base), stage="canary")
     assert not match.is_in_one_process
     pair = play_pair(match, 0, head_first=False)
-    assert (pair.stage, pair.ratio) == ("canary", pytest.approx(1.0))
+    assert pair.stage == "canary"
+    assert pair.ratio == pytest.approx(1.0)
     assert [_where(tasks) for tasks in hall.script.orders] == [[str(BASE)] * 2]
 
 

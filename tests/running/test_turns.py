@@ -215,7 +215,11 @@ def test_a_side_that_closes_has_ended(folder: Path, teller: Teller, last_words: 
 
 def test_a_side_that_does_not_answer_by_the_deadline_has_ended(folder: Path, teller: Teller) -> None:
     is_over = threading.Event()
-    with Seats(folder, 1) as seats, _side(seats.addresses[0], lambda _: is_over.wait(DEADLINE_SECONDS) or None):  # type: ignore[func-returns-value]
+
+    def wait(_: socket.socket) -> None:
+        is_over.wait(DEADLINE_SECONDS)
+
+    with Seats(folder, 1) as seats, _side(seats.addresses[0], wait):
         way = _connected(seats, teller, seconds=SOON_SECONDS)
         with pytest.raises(SideEndedError, match="ended before its work was done"):
             way.ask(member=0, steps=1)
