@@ -203,6 +203,21 @@ def test_where_the_base_differs_from_itself_there_is_no_second_look(play: Play) 
     assert len(played.said) == 1
 
 
+def test_of_modes_too_the_base_is_held_against_itself(
+    gate: Gate, contests: Sequence[Contest], make_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = [
+        dataclasses.replace(contest, base=make_case(workload=f"base{number}"))
+        for number, contest in enumerate(contests)
+    ]
+    ratios: dict[tuple[str, Stage], float] = {(f"base{number}", "canary"): 1.05 for number in range(4)}
+    script = Script(ratios={**ratios, ("w0", "first"): 1.1})
+    monkeypatch.setattr(_gate, "play_pair", script.play)
+    gate.two_stages(modes, MARGIN, into=[])
+    assert {match.head.case.workload[:4] for match in script.matches if match.stage == "canary"} == {"base"}
+    assert {match.stage for match in script.matches} == {"first", "canary"}
+
+
 def test_a_pair_that_breaks_is_the_last_of_its_case(play: Play) -> None:
     played = play(Script(broken={("w1", "first"): 1}))
     assert played.counts == {("w0", "first"): 6, ("w1", "first"): 2, ("w2", "first"): 6}
