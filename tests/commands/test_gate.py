@@ -27,15 +27,15 @@ SMALL_BUDGET_SECONDS = 1.0
 
 
 def test_the_usual_budget_means_the_longest_pairs_and_some_more_of_them() -> None:
-    pace = pace_of(100.0, 1.0)
-    assert (pace.seconds, pace.overhead_seconds) == (MAX_PAIR_SECONDS, 1.0)
-    assert pace.counts == {"first": 7, "fresh": 18, "canary": 7}  # 100 s hold 25 of 4 s
+    pace = pace_of(100.0, 0.8)
+    assert (pace.seconds, pace.overhead_seconds) == (MAX_PAIR_SECONDS, 0.8)
+    assert pace.counts == {"first": 14, "fresh": 36, "canary": 14}  # 100 s hold 50 of 2 s
     assert pace.expected_seconds("first") == 28.0
 
 
 def test_a_smaller_budget_means_shorter_pairs() -> None:
-    pace = pace_of(66.0, 1.0)
-    assert (pace.seconds, pace.counts["first"], pace.counts["fresh"]) == (2.0, FIRST_PAIRS, FRESH_PAIRS)
+    pace = pace_of(44.0, 1.0)
+    assert (pace.seconds, pace.counts["first"], pace.counts["fresh"]) == (1.0, FIRST_PAIRS, FRESH_PAIRS)
 
 
 @pytest.mark.parametrize(("budget_seconds", "overhead_seconds"), [(SMALL_BUDGET_SECONDS, 1.0), (100.0, 30.0)])
@@ -48,10 +48,10 @@ def test_with_too_small_a_budget_or_slow_a_start_there_are_as_many_as_the_rule_s
 
 
 def test_a_larger_budget_means_more_pairs_and_not_longer_ones() -> None:
-    pace = pace_of(880.0, 1.0)
+    pace = pace_of(440.0, 0.8)
     assert pace.seconds == MAX_PAIR_SECONDS
     assert pace.counts == {"first": 60, "fresh": 160, "canary": 60}
-    assert pace.expected_seconds("first") + pace.expected_seconds("fresh") == 880.0
+    assert pace.expected_seconds("first") + pace.expected_seconds("fresh") == 440.0
 
 
 @dataclasses.dataclass
@@ -201,6 +201,21 @@ def test_where_the_base_differs_from_itself_there_is_no_second_look(play: Play) 
     played = play(Script(ratios={**ratios, ("w0", "first"): 1.1}), number=4)
     assert {stage for _, stage in played.counts} == {"first", "canary"}
     assert len(played.said) == 1
+
+
+def test_of_modes_too_the_base_is_held_against_itself(
+    gate: Gate, contests: Sequence[Contest], make_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = [
+        dataclasses.replace(contest, base=make_case(workload=f"base{number}"))
+        for number, contest in enumerate(contests)
+    ]
+    ratios: dict[tuple[str, Stage], float] = {(f"base{number}", "canary"): 1.05 for number in range(4)}
+    script = Script(ratios={**ratios, ("w0", "first"): 1.1})
+    monkeypatch.setattr(_gate, "play_pair", script.play)
+    gate.two_stages(modes, MARGIN, into=[])
+    assert {match.head.case.workload[:4] for match in script.matches if match.stage == "canary"} == {"base"}
+    assert {match.stage for match in script.matches} == {"first", "canary"}
 
 
 def test_a_pair_that_breaks_is_the_last_of_its_case(play: Play) -> None:

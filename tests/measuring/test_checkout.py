@@ -47,12 +47,10 @@ class Trees:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text.format(side=root.name))
 
-    def run(
-        self, program: str, *, folder: str = ".", python_path: str = "", harness: Path = PACKAGE_DIR.parent
-    ) -> list[str]:
+    def run(self, program: str, *, folder: str = ".", python_path: str = "") -> list[str]:
         """Run *program* as a worker does, in a folder of the revision, and return the lines that it prints."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        environment |= {"HARNESS": str(harness), "REVISION": str(self.revision), "TREE": str(self.tree)}
+        environment |= {"HARNESS": str(PACKAGE_DIR.parent), "REVISION": str(self.revision), "TREE": str(self.tree)}
         ended = subprocess.run(
             [sys.executable, "-P", "-c", PRELUDE + textwrap.dedent(program)],
             cwd=self.revision / folder,
@@ -229,14 +227,11 @@ def test_of_this_very_project_the_workloads_are_the_revision_s_and_bench_stays(t
 
 
 def test_the_suite_that_measures_itself_may_be_in_the_working_tree(trees: Trees) -> None:
-    """A copy of this package stands in the tree, as where somebody works on this project."""
-    (trees.tree / "bench").symlink_to(PACKAGE_DIR)
     trees.write("run_bench.py", "")
     trees.write("mine.py")
     (trees.revision / "bench" / "workloads").mkdir(parents=True)
     (trees.revision / "bench" / "workloads" / "mlp.py").write_text("SIDE = 'revision'\n")
     program = """
-        from bench.measuring.task import Checkout
         root = os.path.realpath(os.environ["HARNESS"])
         entered = checkout.enter(Checkout(root=os.environ["REVISION"], working_tree=root))
         import mine
@@ -244,8 +239,14 @@ def test_the_suite_that_measures_itself_may_be_in_the_working_tree(trees: Trees)
         from bench.workloads import mlp
         print(mine.SIDE, mlp.SIDE)
         check(entered)
+        import importlib.util
+        spec = importlib.util.spec_from_file_location("bench.workloads.old", root + "/bench/workloads/__init__.py")
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        check(entered)
     """
-    assert trees.run(program) == ["revision revision", "fine"]
+    *fine, refused = trees.run(program)
+    assert fine == ["revision revision", "fine"]
+    assert refused.startswith("refused: module 'bench.workloads.old' was imported from the working tree (bench/work")
 
 
 def test_another_project_s_folder_called_bench_changes_nothing(trees: Trees) -> None:

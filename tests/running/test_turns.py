@@ -93,18 +93,18 @@ def test_a_turn_has_a_step_at_least() -> None:
 
 
 @pytest.mark.parametrize(("step_seconds", "steps"), [(0.1, 1), (0.05, 2), (0.033, 3), (0.001, 100)])
-@pytest.mark.parametrize("share", [0.03, 0.05, 0.1])
+@pytest.mark.parametrize("percent", [3, 5, 10, 29])  # 0.29 x 100 is 28.999999999999996
 def test_work_that_is_not_counted_comes_to_its_share_over_the_turns(
-    step_seconds: float, steps: int, share: float
+    step_seconds: float, steps: int, percent: int
 ) -> None:
-    game = Game((step_seconds,) * 2, seconds=10.0, more_work=(0.0, share))
+    game = Game((step_seconds,) * 2, seconds=10.0, more_work=(0.0, percent / 100))
     assert game.steps == steps
     assert set(game.steps_of("a")) == {steps}
     trained = 0
     for number, own in enumerate(game.steps_of("b"), start=1):
         trained += own
         assert own >= steps
-        assert trained - number * steps == int(share * steps * number + 1e-9)  # never ahead, and never a step behind
+        assert trained - number * steps == percent * steps * number // 100  # never ahead, and never a step behind
 
 
 def test_a_twentieth_more_of_a_turn_of_one_step_is_one_step_in_every_twentieth() -> None:
@@ -213,13 +213,13 @@ def test_a_side_that_closes_has_ended(folder: Path, teller: Teller, last_words: 
             player.block(1)
 
 
-def _wait(is_over: threading.Event) -> None:
-    is_over.wait(DEADLINE_SECONDS)
-
-
 def test_a_side_that_does_not_answer_by_the_deadline_has_ended(folder: Path, teller: Teller) -> None:
     is_over = threading.Event()
-    with Seats(folder, 1) as seats, _side(seats.addresses[0], lambda _: _wait(is_over)):
+
+    def wait(_: socket.socket) -> None:
+        is_over.wait(DEADLINE_SECONDS)
+
+    with Seats(folder, 1) as seats, _side(seats.addresses[0], wait):
         way = _connected(seats, teller, seconds=SOON_SECONDS)
         with pytest.raises(SideEndedError, match="ended before its work was done"):
             way.ask(member=0, steps=1)
