@@ -67,9 +67,10 @@ def ask(folder: Path, head: str, functions: Sequence[str], *, fail_on: str | Non
         workloads,
         *AXES,
     ]
-    # Its seed decides the order of turns, which must not be the same in every repeat.
+    # Of data and parameters, which must not be the same in every repeat.
     command += ["--format", "json", "--out", str(folder / "run"), "--seed", str(seed), "--quiet"]
     command += ["--fail-on", fail_on] if fail_on else []
+    command += ["--counters-only"] if fail_on and "slower" not in fail_on else []
     output, errors = folder / "output", folder / "errors"
     with output.open("wb") as stdout, errors.open("wb") as stderr:
         status, seconds = tools.run_anyhow(command, repository, stdout, stderr)
