@@ -16,8 +16,8 @@ from bench.running.pairs import Match, Side, play_pair
 
 ONE_RUN = SamplingPlan(rounds=1, min_rounds=1)
 MIN_PAIR_SECONDS, MAX_PAIR_SECONDS = 0.5, 1.2
-"""Of taking turns. Workers differ from each other by 2 to 4 %, turns of one pair by 5 to 9 %: with half a second to start
-two workers, pairs of about a second tell most in a given time (docs/method.md)."""
+"""Of taking turns. Workers differ by 2 to 4 %, turns of one pair by 5 to 9 %: with half a second to start two workers,
+pairs of about a second tell most in a given time (docs/method.md)."""
 USUAL_OVERHEAD_SECONDS = 1.0
 """Of starting and preparing two workers, before one was seen."""
 
