@@ -18,6 +18,8 @@ ONE_RUN = SamplingPlan(rounds=1, min_rounds=1)
 MIN_PAIR_SECONDS, MAX_PAIR_SECONDS = 0.5, 1.2
 """Of taking turns. Workers differ by 2 to 4 %, turns of one pair by 5 to 9 %: with half a second to start two workers,
 pairs of about a second tell most in a given time (docs/method.md)."""
+PAIR_OVERHEAD_SECONDS = 0.4
+"""Of a pair besides what its workers say: the end of its processes, and of its last turn (measured on two cores)."""
 USUAL_OVERHEAD_SECONDS = 1.0
 """Of starting and preparing two workers, before one was seen."""
 
@@ -158,7 +160,7 @@ class Gate:
 
     def pace(self, contest: Contest) -> Pace:
         """Return the pace of *contest*, from what its single runs took to prepare."""
-        overhead_seconds = 0.0
+        overhead_seconds = PAIR_OVERHEAD_SECONDS
         for side, _, case in self._sides(contest):
             result = self.results.get((side, case.id))
             found = result.figures if result else None

@@ -47,7 +47,7 @@ def _add_sides(parser: argparse.ArgumentParser) -> None:
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how long")
     group.add_argument(
-        "--budget", type=_options.seconds, metavar="SECONDS", help="for a case that looks slower (100); a quarter else"
+        "--budget", type=_options.seconds, metavar="SECONDS", help="for a case that looks slower (80); a quarter else"
     )
     group.add_argument("--counters-only", action="store_true", help="no clock: memory and counters of one run a side")
     group.add_argument(
