@@ -26,7 +26,7 @@ from bench.running.session import Interrupted, interrupts_held, interrupts_raise
 from bench.statistics import MARGIN_RATIO
 
 BUDGET_SECONDS = 80.0
-"""For a case that goes through both stages, so that all in all its answer takes less than 100 s on two cores; one that does
+"""For a case that goes through both stages; with the start its answer takes less than 100 s on two cores. One that does
 not look slower takes a quarter of it."""
 TIMEOUT_SECONDS = 30.0
 """As of a run."""

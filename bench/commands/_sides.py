@@ -47,6 +47,10 @@ def check(options: argparse.Namespace) -> None:
         raise UsageError("--base cannot stand beside --axis, which compares modes of one revision; name it with --head")
     if options.axis and options.calibrate:
         raise UsageError("--calibrate cannot stand beside --axis; it holds one revision against itself")
+    if options.calibrate and options.counters_only:
+        raise UsageError("--calibrate cannot stand beside --counters-only; what is exact needs no calibration")
+    if options.calibrate and options.base and options.head:
+        raise UsageError("--head cannot stand beside --base with --calibrate, which holds one revision against itself")
     if not options.axis and not options.calibrate and not options.base:
         raise UsageError("--base is missing; name the revision to compare with, such as --base origin/main")
     for name in ("base_python", "head_python"):

@@ -65,11 +65,11 @@ def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
     sides = (match.head, match.base) if head_first else (match.base, match.head)
     server = match.base.pool.server_index(index)
     pair = Pair(case=match.head.case, stage=match.stage, index=index, server=server, head_first=head_first)
-    with tempfile.TemporaryDirectory(prefix="turns-", dir=match.base.pool.server(index).directory) as folder:
-        seats = Seats(Path(folder), 1 if match.is_in_one_process else 2)
+    num_sides = 1 if match.is_in_one_process else 2
+    folder = tempfile.TemporaryDirectory(prefix="turns-", dir=match.base.pool.server(index).directory)
+    with folder, Seats(Path(folder.name), num_sides) as seats:
         table = _Table(match, sides, seats, index)
-        with seats:
-            outcomes = perform_together(table.orders, table.conduct)
+        outcomes = perform_together(table.orders, table.conduct)
     for side in sides:
         side.pool.replace_dead()
     seconds = round(time.monotonic() - started, 6)

@@ -33,6 +33,8 @@ MODES = ("--axis", "precision=fp32,amp_bf16")
         (("--head", "main"), "--base is missing; "),
         (("--base", "main", *MODES), "--base cannot stand beside --axis, which compares modes of one revision; "),
         (("--calibrate", "3", *MODES), "--calibrate cannot stand beside --axis; "),
+        (("--calibrate", "3", "--counters-only"), "--calibrate cannot stand beside --counters-only; "),
+        (("--calibrate", "3", "--base", "a", "--head", "b"), "--head cannot stand beside --base with --calibrate, "),
         (("--base", "main", "--base-python", "/no/such/python"), "--base-python '/no/such/python' is no program; "),
         (("--base", "main", "--head-python", "/"), "--head-python '/' is no program; "),
         (("--base-python", sys.executable, *MODES), "--base-python cannot stand beside --axis, "),

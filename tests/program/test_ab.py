@@ -102,10 +102,12 @@ def test_each_side_runs_its_own_code_though_only_the_inside_of_a_package_differs
 
 
 def test_sides_that_take_turns_leave_every_format_and_every_pair(repository: Sandbox) -> None:
-    """Two ranks a side, and a head that sleeps: slower, unless this machine is too busy to say so."""
+    """Two ranks a side, and a base that sleeps: the head is faster, unless this machine is too busy to say so."""
     workload = repository.directory / "wl.py"
     slower = "import time; time.sleep(0.004)\n    return nn.functional"
     workload.write_text(WORKLOAD.replace("return nn.functional", slower))
+    _git(repository.directory, "commit", "-qam", "a sleep")
+    workload.write_text(WORKLOAD)
     axes = ("--device", "cpu", "--strategy", "ddp", "--precision", "fp32", "--format", "json")
     ended = repository.run(
         *("ab", "--base", "HEAD", "--workload", "wl.py:small", *axes, "--budget", "1", "--fail-on", "slower"),
@@ -119,19 +121,19 @@ def test_sides_that_take_turns_leave_every_format_and_every_pair(repository: San
     (row,) = _rows(ended.stdout).values()
     pairs = [json.loads(line) for line in (out / "pairs.jsonl").read_text().splitlines()]
     assert {pair["status"] for pair in pairs} == {"ok"}, ended.stderr
-    if row["verdict"] == "slower":
-        assert (ended.returncode, len(pairs)) == (1, 22)
-        assert row["ratio"]["low"] > 1.5
+    assert (ended.returncode, len(pairs)) == (0, 6)
+    if row["verdict"] == "faster":
+        assert row["ratio"]["high"] < 0.7
     else:
-        assert (ended.returncode, row["verdict"]) == (0, "inconclusive")
+        assert row["verdict"] == "inconclusive"
         assert "contended" in row["why"]
 
 
 def test_modes_of_one_revision_need_no_repository(sandbox: Sandbox) -> None:
-    ended = sandbox.run(*("ab", "--axis", "batch_size=8,4096", "--workload", "models.py:good", *CASE, "--budget", "1"))
+    ended = sandbox.run(*("ab", "--axis", "batch_size=4096,8", "--workload", "models.py:good", *CASE, "--budget", "1"))
     assert ended.returncode == 0, ended.stderr
     (row,) = _rows(ended.stdout).values()
-    assert row["verdict"] in ("slower", "inconclusive")
+    assert row["verdict"] in ("faster", "inconclusive")
     assert "peak_allocated_bytes" in {change["name"] for change in row["changes"]}
 
 
