@@ -1,7 +1,6 @@
 """A page of horizontal bars: a title that says the finding, a panel a workload, and what could not be measured."""
 
 import dataclasses
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,19 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.reporting._style import GREY, INK, LIGHT, styled, text_inches
+from bench.reporting._frame import GAP, LABEL_POINTS, MARGIN, NOTE_POINTS, PANEL_POINTS, Words, framed
+from bench.reporting._style import INK, LIGHT, styled, text_inches
 
-# All lengths are inches: rows keep their height and texts their distance however many cases there are.
 PLOT_WIDTH = 7.0
-MARGIN = 0.25
+"""In inches, as all lengths here."""
 ROW, BAR_SHARE = 0.27, 0.74
-TITLE_LINE, SUBTITLE_LINE, LEGEND_LINE, NOTE_LINE = 0.27, 0.2, 0.3, 0.175
 PANEL_HEAD, PANEL_FOOT = 0.42, 0.52
-GAP = 0.08
 WHISKER_LIMIT = 1.4
 """Where whiskers are cut, as a multiple of the panel's longest bar: two wild rounds must not hide all others."""
 _CUT_NOTE = "Arrow: the interval goes on beyond the figure."
-TITLE_POINTS, PANEL_POINTS, LABEL_POINTS, NOTE_POINTS = 13, 10.5, 8.5, 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +59,8 @@ class Panel:
     axis_label: str
     """Quantity and unit."""
     bars: tuple[Bar, ...]
+    line: float | None = None
+    """Where an upright line goes through all of them."""
 
     @property
     def height(self) -> float:
@@ -95,22 +93,14 @@ def _draw(page: Page) -> Figure:
     labels = [bar.label for panel in page.panels for bar in panel.bars]
     left = MARGIN + max((text_inches(label, LABEL_POINTS) for label in labels), default=0.0) + GAP
     width = left + PLOT_WIDTH + MARGIN
-    title = _wrap(page.title, width, TITLE_POINTS * 1.1)  # bold is about a tenth wider
-    subtitle = [line for words in page.subtitle for line in _wrap(words, width, NOTE_POINTS)]
-    notes = [line for note in page.notes for line in _wrap(note, width, NOTE_POINTS)]
-    head = MARGIN + len(title) * TITLE_LINE + len(subtitle) * SUBTITLE_LINE + (LEGEND_LINE if page.legend else GAP)
-    height = head + sum(panel.height for panel in page.panels) + len(notes) * NOTE_LINE + MARGIN
-    figure = Figure(figsize=(width, height))
-    _write(figure, title, MARGIN, TITLE_LINE, size=TITLE_POINTS, weight="bold")
-    _write(figure, subtitle, MARGIN + len(title) * TITLE_LINE, SUBTITLE_LINE, size=NOTE_POINTS, color=GREY)
-    if page.legend:
-        _add_legend(figure, page.legend, head)
-    top = head
-    for panel in page.panels:
-        _add_panel(figure, panel, left, top)
-        top += panel.height
-    _write(figure, notes, top, NOTE_LINE, size=NOTE_POINTS, color=INK)
-    return figure
+    words = Words(title=page.title, subtitle=page.subtitle, legend=page.legend, notes=page.notes)
+
+    def panels(figure: Figure, top: float) -> None:
+        for panel in page.panels:
+            _add_panel(figure, panel, left, top)
+            top += panel.height
+
+    return framed(words, width, sum(panel.height for panel in page.panels), panels)
 
 
 def _with_cut_whiskers(page: Page) -> Page:
@@ -127,31 +117,6 @@ def _with_cut_whiskers(page: Page) -> Page:
     return dataclasses.replace(page, panels=tuple(panels), notes=(_CUT_NOTE, *page.notes) if is_cut else page.notes)
 
 
-def _write(figure: Figure, lines: Sequence[str], top: float, line_height: float, **style: Any) -> None:
-    """Write *lines* at the left margin, the first one *top* inches below the figure's upper edge."""
-    height = figure.get_figheight()
-    for number, line in enumerate(lines):
-        at = (MARGIN / figure.get_figwidth(), 1 - (top + number * line_height) / height)
-        figure.text(*at, line, va="top", **style)
-
-
-def _wrap(text: str, width: float, points: float) -> list[str]:
-    """Return *text* in lines that fit between the margins."""
-    if not text:
-        return []
-    inches_per_letter = text_inches(text, points) / len(text)
-    letters = int((width - 2 * MARGIN) / inches_per_letter * 0.96)  # lines differ from the text's average letter
-    return textwrap.wrap(text, max(letters, 20), break_on_hyphens=False)
-
-
-def _add_legend(figure: Figure, handles: Sequence[Artist], bottom: float) -> None:
-    at = (MARGIN / figure.get_figwidth(), 1 - (bottom - 0.02) / figure.get_figheight())
-    figure.legend(
-        handles=list(handles), loc="lower left", bbox_to_anchor=at, ncols=len(handles), frameon=False, borderpad=0,
-        borderaxespad=0, fontsize=LABEL_POINTS, columnspacing=1.4, handlelength=1.6, handletextpad=0.5,
-    )  # fmt: skip
-
-
 def _add_panel(figure: Figure, panel: Panel, left: float, top: float) -> None:
     """Draw *panel* with its upper edge *top* inches below the figure's."""
     width, height = figure.get_size_inches()
@@ -159,7 +124,7 @@ def _add_panel(figure: Figure, panel: Panel, left: float, top: float) -> None:
     bottom = height - top - PANEL_HEAD - rows_height
     axes = figure.add_axes((left / width, bottom / height, PLOT_WIDTH / width, rows_height / height))
     figure.text(MARGIN / width, (bottom + rows_height + 0.07) / height, panel.title, size=PANEL_POINTS, weight="bold")
-    axes.set_xlim(0, _axis_end(panel.bars))
+    axes.set_xlim(0, max(_axis_end(panel.bars), 1.05 * (panel.line or 0.0)))
     axes.set_ylim(len(panel.bars) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.6g}"))
@@ -168,6 +133,8 @@ def _add_panel(figure: Figure, panel: Panel, left: float, top: float) -> None:
     axes.grid(axis="x", color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel(panel.axis_label, size=LABEL_POINTS, labelpad=3)
+    if panel.line is not None:
+        axes.axvline(panel.line, color=INK, linewidth=1.2, zorder=3)
     for number, bar in enumerate(panel.bars):
         _add_bar(axes, bar, number)
 

@@ -39,6 +39,78 @@ def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
     return f"{trains} {amount}{TIMES} {word} than {theirs}{_place(row.case, reference, devices)}"
 
 
+def speedup(rows: Sequence[Row]) -> str:
+    """Return how many cases are certainly faster, slower or neither than their reference."""
+    sure = [
+        ratio
+        for row in rows
+        if (ratio := row.interval("speedup"))
+        and row.columns.get("reference_case_id") != row.case.id
+        and DOUBTFUL.isdisjoint(row.flags)
+    ]
+    changed = [ratio.value for ratio in sure if ratio.excludes(1.0, MARGIN_RATIO)]
+    faster = sum(value > 1 for value in changed)
+    counts = ((faster, "faster"), (len(changed) - faster, "slower"))
+    words = [f"{count} {'is' if count == 1 else 'are'} certainly {word}" for count, word in counts if count]
+    if not words:
+        return "Nothing is certainly faster or slower than its reference"
+    return f"Of {len(sure)} cases {' and '.join(words)} than their reference"
+
+
+def pareto(groups: Sequence[Sequence[Row]]) -> str:
+    """Return what the choice between speed and memory comes to."""
+    lone = [group for group in groups if _is_one_best(group)]
+    if len(groups) == 1:
+        return "One case is both the fastest and the leanest" if lone else "The fastest case is not the leanest"
+    if len(lone) == len(groups):
+        return "In every workload the fastest case is also the leanest"
+    if not lone:
+        return "In no workload is the fastest case also the leanest"
+    return f"In {len(lone)} of {len(groups)} workloads the fastest case is also the leanest"
+
+
+def _is_one_best(group: Sequence[Row]) -> bool:
+    fastest = max(group, key=lambda row: row.throughput.value if row.throughput else 0.0)
+    leanest = min(row.number("peak_allocated_bytes") or 0.0 for row in group)
+    return (fastest.number("peak_allocated_bytes") or 0.0) == leanest
+
+
+def scaling(groups: Sequence[Sequence[Row]]) -> str:
+    """Return which share of as many times the throughput of one device the most of them reach."""
+    shares = [share for group in groups if (share := _efficiency(group)) is not None]
+    if not shares:
+        return "Throughput over the number of devices"
+    counts = {group[-1].case.num_devices for group in groups}
+    what = "processes" if all(group[0].case.device_type == "cpu" for group in groups) else "devices"
+    number = f"{max(counts)} {what}" if len(counts) == 1 else f"The most {what}"
+    low, high = f"{100 * min(shares):.0f}", f"{100 * max(shares):.0f}"
+    span = f"{low} %" if low == high else f"{low} to {high} %"
+    return f"{number} reach {span} of the ideal throughput"
+
+
+def _efficiency(group: Sequence[Row]) -> float | None:
+    """Return the throughput with the most devices over as many times that with one; *group* begins with the one."""
+    most = max(group, key=lambda row: (row.case.num_devices, row.throughput.value if row.throughput else 0.0))
+    one = group[0].throughput
+    if one is None or most.throughput is None or not DOUBTFUL.isdisjoint((*group[0].flags, *most.flags)):
+        return None
+    return most.throughput.value / (one.value * most.case.num_devices)
+
+
+def batch(lines: Sequence[Sequence[Row]]) -> str:
+    """Return by how much the largest batch trains more samples a second than the smallest, over *lines*."""
+    gains = [
+        line[-1].throughput.value / line[0].throughput.value
+        for line in lines
+        if line[0].throughput and line[-1].throughput and DOUBTFUL.isdisjoint((*line[0].flags, *line[-1].flags))
+    ]
+    if not gains:
+        return "Throughput over the batch size"
+    low, high = digits(min(gains)), digits(max(gains))
+    span = f"{low}{TIMES}" if low == high else f"{low}{TIMES} to {high}{TIMES}"
+    return f"The largest batch trains {span} as many samples a second as the smallest"
+
+
 def memory(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
     """Return what the precision saves most, among cases that differ in nothing else, else what is shown."""
     measured = [row for row in rows if row.is_measured and row.number("peak_allocated_bytes")]

@@ -32,6 +32,7 @@ def page(
     legend: Sequence[Artist] = (),
     by_device: bool = False,
     are_times: bool = True,
+    explains_unshown: bool = True,
 ) -> Page:
     """
     Return a page with one panel a workload and a note on every case that has no bar.
@@ -46,6 +47,7 @@ def page(
         legend: Labelled artists; left out where there is no bar.
         by_device: Whether each device gets a panel, where one's bars would make another's too short to read.
         are_times: Whether flags and intervals, which are about time, concern this page.
+        explains_unshown: Whether a measured row should be here, so that one that is not has to be named.
     """
     members: dict[tuple[str, str], list[Row]] = {}
     for row in shown:
@@ -60,14 +62,26 @@ def page(
         panels.append(make_panel(name + batch, rows, labels))
     return Page(
         title=title,
-        subtitle=(*((subtitle,) if panels else ()), *_origin(run)),
+        subtitle=(*((subtitle,) if panels else ()), *origin(run)),
         panels=tuple(panels),
         legend=tuple(legend) if panels else (),
-        notes=(*(_doubts(run, shown) if are_times else ()), *_missing(all_rows, shown)),
+        notes=tuple(notes(run, all_rows, shown, are_times=are_times, explains_unshown=explains_unshown)),
     )
 
 
-def _origin(run: Run) -> list[str]:
+def notes(
+    run: Run,
+    all_rows: Sequence[Row],
+    shown: Sequence[Row],
+    *,
+    are_times: bool = True,
+    explains_unshown: bool = True,
+) -> list[str]:
+    """Return what a figure cannot show of its rows, and why others are not in it; arguments as in `page`."""
+    return [*(_doubts(run, shown) if are_times else ()), *_missing(all_rows, shown if explains_unshown else None)]
+
+
+def origin(run: Run) -> list[str]:
     """Return which run this is, so that a figure can be told from another's."""
     words = [word for word in (run.directory.name if run.directory else "", run.plan.label) if word]
     return [f"Run: {', '.join(words)}"] if words else []
@@ -89,8 +103,8 @@ def _doubts(run: Run, shown: Sequence[Row]) -> list[str]:
     return [*notes, *(f"{flag}: {FLAGS[flag].meaning}" for flag in flags)]
 
 
-def _missing(rows: Sequence[Row], shown: Sequence[Row]) -> list[str]:
-    """Return a note for each reason why cases have no bar."""
+def _missing(rows: Sequence[Row], shown: Sequence[Row] | None) -> list[str]:
+    """Return a note for each reason why cases are not there; without *shown*, those that were measured are no gap."""
     found = groups(rows)
     notes = []
     for group in found[:_MAX_GROUPS]:
@@ -100,7 +114,7 @@ def _missing(rows: Sequence[Row], shown: Sequence[Row]) -> list[str]:
     left_out = sum(group.num_cases for group in found[_MAX_GROUPS:])
     if left_out:
         notes.append(f"and {left_out} more cases for {len(found) - _MAX_GROUPS} more reasons: see results.csv")
-    unknown = [row.case for row in rows if row.is_measured and row not in shown]
+    unknown = [row.case for row in rows if shown is not None and row.is_measured and row not in shown]
     if unknown:
         notes.append(f"Measured, but this figure is not known there: {_cut(names(unknown, varied_batches(unknown)))}")
     return notes

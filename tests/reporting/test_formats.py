@@ -7,7 +7,7 @@ import pytest
 
 from bench import registry
 
-FORMATS = {"csv", "environment", "memory", "phases", "throughput"}
+FORMATS = {"batch", "csv", "environment", "memory", "pareto", "phases", "scaling", "speedup", "throughput"}
 
 
 def test_every_format_is_found_by_its_file_with_a_line_that_says_what_it_writes() -> None:

@@ -1,0 +1,164 @@
+"""A page of plots with two axes each: points with whiskers, joined to lines, each series named by a letter."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+
+from bench.reporting import _frame
+from bench.reporting._frame import (
+    GAP,
+    LABEL_POINTS,
+    MARGIN,
+    NOTE_LINE,
+    NOTE_POINTS,
+    PANEL_POINTS,
+    Words,
+    framed,
+    wrap,
+)
+from bench.reporting._style import GREY, INK, LIGHT, styled
+
+PLOT_WIDTH, PLOT_HEIGHT = 3.7, 2.6
+"""In inches, as all lengths here."""
+LEFT, HEAD, FOOT, BETWEEN = 0.85, 0.42, 0.62, 0.35
+COLUMNS = 2
+ROOM = 1.12
+"""How far an axis goes on beyond what it shows."""
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Point:
+    """One case; all values in the units of its plot."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+    """Ends of the whisker along y."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Series:
+    """Points that belong together; one alone is a series too."""
+
+    label: str
+    points: tuple[Point, ...]
+    colour: str
+    is_faint: bool = False
+    """Whether it stands back behind the others."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One pair of axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    line: tuple[tuple[float, float], ...] = ()
+    """A dashed line through these points."""
+    line_label: str = ""
+    x_ticks: tuple[float, ...] = ()
+    """Where x has a few values only, which are then equally far apart."""
+
+    @property
+    def keys(self) -> list[str]:
+        """What each letter stands for."""
+        named = [f"{letter_of(number)}  {series.label}" for number, series in enumerate(self.series)]
+        return [*named, *([f"- - -  {self.line_label}"] if self.line else [])]
+
+
+def letter_of(number: int) -> str:
+    """Return A, B, ... Z, AA, AB, ..."""
+    first, second = divmod(number, len(LETTERS))
+    return (LETTERS[first - 1] if first else "") + LETTERS[second]
+
+
+def draw(words: Words, plots: Sequence[Plot]) -> Figure:
+    """Return the figure: plots in two columns, each with its key below."""
+    with styled():
+        columns = min(COLUMNS, max(1, len(plots)))
+        cell_width = LEFT + PLOT_WIDTH
+        width = MARGIN + columns * cell_width + (columns - 1) * BETWEEN + MARGIN
+        keys = [[line for key in plot.keys for line in wrap(key, cell_width, NOTE_POINTS)] for plot in plots]
+        lines = [plots[start : start + columns] for start in range(0, len(plots), columns)]
+        heights = [
+            HEAD + PLOT_HEIGHT + FOOT + max(map(len, keys[row * columns : (row + 1) * columns])) * NOTE_LINE + 2 * GAP
+            for row in range(len(lines))
+        ]
+
+        def body(figure: Figure, top: float) -> None:
+            for number, plot in enumerate(plots):
+                row, column = divmod(number, columns)
+                left = MARGIN + column * (cell_width + BETWEEN)
+                _add_plot(figure, plot, keys[number], left, top + sum(heights[:row]))
+
+        return framed(words, width, sum(heights), body)
+
+
+def _add_plot(figure: Figure, plot: Plot, keys: Sequence[str], left: float, top: float) -> None:
+    """Draw *plot* in the cell whose upper left corner is there, in inches."""
+    width, height = figure.get_size_inches()
+    bottom = height - top - HEAD - PLOT_HEIGHT
+    place = ((left + LEFT) / width, bottom / height, PLOT_WIDTH / width, PLOT_HEIGHT / height)
+    axes = figure.add_axes(place)
+    _frame.write(figure, wrap(plot.title, LEFT + PLOT_WIDTH + MARGIN, PANEL_POINTS)[:1], top + 0.1, 0, left,
+          size=PANEL_POINTS, weight="bold")  # fmt: skip
+    _set_axes(axes, plot)
+    if plot.line:
+        xs, ys = zip(*((_x_of(plot, x), y) for x, y in plot.line), strict=True)
+        axes.plot(xs, ys, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    for number, series in enumerate(plot.series):
+        _add_series(axes, plot, series, letter_of(number))
+    _frame.write(figure, keys, top + HEAD + PLOT_HEIGHT + FOOT, NOTE_LINE, left, size=NOTE_POINTS, color=INK)
+
+
+def _set_axes(axes: Axes, plot: Plot) -> None:
+    points = [point for series in plot.series for point in series.points]
+    top = max(max(point.y, point.high or 0.0) for point in points)
+    axes.set_ylim(0, ROOM * max(top, *(y for _, y in plot.line)) if plot.line else ROOM * top)
+    if plot.x_ticks:
+        axes.set_xlim(-0.5, len(plot.x_ticks) - 0.5)
+        axes.xaxis.set_major_locator(FixedLocator(list(range(len(plot.x_ticks)))))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _position: f"{plot.x_ticks[round(at)]:,g}"))
+    else:
+        axes.set_xlim(0, ROOM * max(point.x for point in points))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.6g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.6g}"))
+    axes.tick_params(labelsize=NOTE_POINTS, length=3, labelcolor=GREY, color=GREY)
+    axes.grid(color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(plot.x_label, size=LABEL_POINTS, labelpad=3)
+    axes.set_ylabel(plot.y_label, size=LABEL_POINTS, labelpad=4)
+
+
+def _add_series(axes: Axes, plot: Plot, series: Series, letter: str) -> None:
+    strength = 0.45 if series.is_faint else 1.0
+    xs = [_x_of(plot, point.x) for point in series.points]
+    ys = [point.y for point in series.points]
+    if len(xs) > 1:
+        axes.plot(xs, ys, color=series.colour, linewidth=1.4, alpha=strength, zorder=2)
+    for x, point in zip(xs, series.points, strict=True):
+        if point.low is not None and point.high is not None:
+            # The mean of equal values may lie outside of its own interval, by a rounding error.
+            reach = [[max(point.y - point.low, 0)], [max(point.high - point.y, 0)]]
+            axes.errorbar(x, point.y, yerr=reach, ecolor=INK, elinewidth=1, capsize=2.5, fmt="none", zorder=3)
+    axes.scatter(xs, ys, s=95, color=series.colour, alpha=strength, edgecolors="white", linewidths=0.8, zorder=4)
+    for x, y in zip(xs, ys, strict=True):
+        ink = INK if series.is_faint else "white"
+        axes.annotate(letter, (x, y), ha="center", va="center_baseline", size=6.5, color=ink, weight="bold",
+                      zorder=5)  # fmt: skip
+
+
+def _x_of(plot: Plot, x: float) -> float:
+    """Return where *x* stands: at its value, or at the number of its tick."""
+    return float(plot.x_ticks.index(x)) if plot.x_ticks else x

@@ -1,0 +1,71 @@
+"""Throughput over the batch size (batch.png)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bench.reporting import _findings
+from bench.reporting._frame import Words
+from bench.reporting._labels import cut_middle, variant
+from bench.reporting._pages import notes, origin
+from bench.reporting._plots import Plot, Point, Series, draw
+from bench.reporting._rows import Row, rows
+from bench.reporting._style import fills, save
+from bench.results.frame import Run
+
+_SUBTITLE = "Samples over all devices in one step, against samples per second. Whiskers: 95 % interval over rounds."
+_TITLE_LENGTH = 50
+
+
+def write(run: Run, directory: Path) -> list[Path]:
+    """Write batch.png, where a case was measured with several batch sizes."""
+    return save(figure(run), directory / "batch.png") if _groups(rows(run)) else []
+
+
+def figure(run: Run) -> Figure:
+    """Return the figure that `write` saves."""
+    all_rows = rows(run)
+    groups = _groups(all_rows)
+    shown = [row for lines in groups.values() for line in lines for row in line]
+    colours = {case_id: colour for case_id, (colour, _) in fills(run.plan.cases).items()}
+    words = Words(
+        title=_findings.batch([line for lines in groups.values() for line in lines]),
+        subtitle=(_SUBTITLE, *origin(run)),
+        notes=tuple(notes(run, all_rows, shown, explains_unshown=False)),
+    )
+    return draw(words, [_plot(workload, lines, colours) for workload, lines in groups.items()])
+
+
+def _groups(all_rows: Sequence[Row]) -> dict[str, list[list[Row]]]:
+    """Return by workload the lines of rows that differ in their batch alone, smallest batch first."""
+    lines: dict[tuple[str, str], list[Row]] = {}
+    for row in all_rows:
+        if row.throughput:
+            lines.setdefault((row.case.workload, variant(row.case)), []).append(row)
+    groups: dict[str, list[list[Row]]] = {}
+    for (workload, _), line in lines.items():
+        if len({row.case.global_batch_size for row in line}) > 1:
+            ordered = sorted(line, key=lambda row: row.case.global_batch_size)
+            groups.setdefault(workload, []).append(ordered)
+    return groups
+
+
+def _plot(workload: str, lines: Sequence[Sequence[Row]], colours: dict[str, str]) -> Plot:
+    sizes = tuple(sorted({float(row.case.global_batch_size) for line in lines for row in line}))
+    return Plot(
+        title=cut_middle(workload, _TITLE_LENGTH),
+        x_label="global batch (samples)",
+        y_label="throughput (samples/s)",
+        series=tuple(
+            Series(label=variant(line[0].case), points=tuple(map(_point, line)), colour=colours[line[0].case.id])
+            for line in lines
+        ),
+        x_ticks=sizes,
+    )
+
+
+def _point(row: Row) -> Point:
+    throughput = row.throughput
+    assert throughput is not None
+    return Point(x=float(row.case.global_batch_size), y=throughput.value, low=throughput.low, high=throughput.high)

@@ -1,0 +1,96 @@
+"""Throughput against memory of every case, with the cases that no other one beats in both (pareto.png)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bench.reporting import _findings
+from bench.reporting._frame import Words
+from bench.reporting._labels import cut_middle, variant
+from bench.reporting._numbers import BYTES, fitting
+from bench.reporting._pages import notes, origin
+from bench.reporting._plots import Plot, Point, Series, draw
+from bench.reporting._rows import Row, rows
+from bench.reporting._style import fills, save
+from bench.results.frame import Run
+
+_SUBTITLE = (
+    "Up is faster, left needs less memory. Through the dashed line go the cases that no other one beats in both; the "
+    "others are faint. Whiskers: 95 % interval over rounds."
+)
+_TITLE_LENGTH = 50
+
+
+def write(run: Run, directory: Path) -> list[Path]:
+    """Write pareto.png, where a workload has several cases to choose from."""
+    return save(figure(run), directory / "pareto.png") if _groups(rows(run)) else []
+
+
+def figure(run: Run) -> Figure:
+    """Return the figure that `write` saves."""
+    all_rows = rows(run)
+    groups = _groups(all_rows)
+    shown = [row for group in groups for row in group]
+    colours = {case_id: colour for case_id, (colour, _) in fills(run.plan.cases).items()}
+    words = Words(
+        title=_findings.pareto(groups),
+        subtitle=(_SUBTITLE, *origin(run)),
+        notes=tuple(notes(run, all_rows, shown)),
+    )
+    return draw(words, [_plot(group, colours) for group in groups])
+
+
+def front(group: Sequence[Row]) -> list[Row]:
+    """Return the rows of *group* that no other one beats in throughput and memory both, leanest first."""
+    ordered = sorted(group, key=lambda row: (_bytes(row), -_samples(row)))
+    found: list[Row] = []
+    for row in ordered:
+        if not found or _samples(row) > _samples(found[-1]):
+            found.append(row)
+    return found
+
+
+def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows that can be chosen between, two or more of one workload and global batch."""
+    found: dict[tuple[str, int], list[Row]] = {}
+    for row in all_rows:
+        if row.throughput and row.number("peak_allocated_bytes"):
+            found.setdefault((row.case.workload, row.case.global_batch_size), []).append(row)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _plot(group: Sequence[Row], colours: dict[str, str]) -> Plot:
+    unit = fitting(BYTES, max(map(_bytes, group)))
+    best = front(group)
+    first = group[0].case
+    return Plot(
+        title=f"{cut_middle(first.workload, _TITLE_LENGTH)}, global batch {first.global_batch_size}",
+        x_label=f"peak memory per device ({unit.name})",
+        y_label="throughput (samples/s)",
+        series=tuple(
+            Series(
+                label=variant(row.case),
+                points=(_point(row, unit.size),),
+                colour=colours[row.case.id],
+                is_faint=row not in best,
+            )
+            for row in group
+        ),
+        line=tuple((_bytes(row) / unit.size, _samples(row)) for row in best),
+        line_label="none of the others is both faster and leaner",
+    )
+
+
+def _point(row: Row, unit_bytes: float) -> Point:
+    throughput = row.throughput
+    assert throughput is not None
+    return Point(x=_bytes(row) / unit_bytes, y=throughput.value, low=throughput.low, high=throughput.high)
+
+
+def _bytes(row: Row) -> float:
+    return row.number("peak_allocated_bytes") or 0.0
+
+
+def _samples(row: Row) -> float:
+    return row.throughput.value if row.throughput else 0.0

@@ -1,0 +1,85 @@
+"""Throughput over the number of devices, against what they would do if none had to wait (scaling.png)."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bench.case import Case
+from bench.reporting import _findings
+from bench.reporting._frame import Words
+from bench.reporting._labels import cut_middle
+from bench.reporting._pages import notes, origin
+from bench.reporting._plots import Plot, Point, Series, draw
+from bench.reporting._rows import Row, rows
+from bench.reporting._style import fills, save
+from bench.results.frame import Run
+
+_SUBTITLE = (
+    "The same global batch, split over more devices (on the CPU: over more processes with fewer threads each). Dashed: "
+    "as many times the throughput of one as there are devices. Whiskers: 95 % interval over rounds."
+)
+_TITLE_LENGTH = 50
+
+
+def write(run: Run, directory: Path) -> list[Path]:
+    """Write scaling.png, where a case was measured on one device and on several."""
+    return save(figure(run), directory / "scaling.png") if _groups(rows(run)) else []
+
+
+def figure(run: Run) -> Figure:
+    """Return the figure that `write` saves."""
+    all_rows = rows(run)
+    groups = _groups(all_rows)
+    shown = list({row.case.id: row for group in groups for row in group}.values())
+    colours = {case_id: colour for case_id, (colour, _) in fills(run.plan.cases).items()}
+    words = Words(
+        title=_findings.scaling(groups),
+        subtitle=(_SUBTITLE, *origin(run)),
+        notes=tuple(notes(run, all_rows, shown, explains_unshown=False)),
+    )
+    return draw(words, [_plot(group, colours) for group in groups])
+
+
+def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
+    """Return rows that differ in strategy and number of devices alone, first the one on a single device."""
+    found: dict[Case, list[Row]] = {}
+    for row in all_rows:
+        case = row.case
+        if row.throughput:
+            alone = dataclasses.replace(case, strategy="single", num_devices=1, batch_size=case.global_batch_size)
+            found.setdefault(alone, []).append(row)
+    groups = [sorted(group, key=lambda row: row.case.num_devices) for group in found.values()]
+    return [group for group in groups if group[0].case.num_devices == 1 and group[-1].case.num_devices > 1]
+
+
+def _plot(group: Sequence[Row], colours: dict[str, str]) -> Plot:
+    first = group[0]
+    one = first.throughput
+    assert one is not None
+    counts = tuple(sorted({float(row.case.num_devices) for row in group}))
+    strategies = dict.fromkeys(row.case.strategy for row in group if row.case.num_devices > 1)
+    name = cut_middle(first.case.workload, _TITLE_LENGTH)
+    return Plot(
+        title=f"{name} on {first.case.device}, {first.case.precision}, global batch {first.case.global_batch_size}",
+        x_label="processes" if first.case.device_type == "cpu" else "devices",
+        y_label="throughput (samples/s)",
+        series=tuple(_series(strategy, group, colours) for strategy in strategies),
+        line=tuple((count, count * one.value) for count in counts),
+        line_label="if none had to wait",
+        x_ticks=counts,
+    )
+
+
+def _series(strategy: str, group: Sequence[Row], colours: dict[str, str]) -> Series:
+    """Return the line of one strategy, from the single device on."""
+    members = [row for row in group if row.case.num_devices == 1][:1]
+    members += [row for row in group if row.case.strategy == strategy and row.case.num_devices > 1]
+    return Series(label=strategy, points=tuple(map(_point, members)), colour=colours[members[-1].case.id])
+
+
+def _point(row: Row) -> Point:
+    throughput = row.throughput
+    assert throughput is not None
+    return Point(x=float(row.case.num_devices), y=throughput.value, low=throughput.low, high=throughput.high)

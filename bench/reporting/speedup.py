@@ -1,0 +1,55 @@
+"""How many times as fast as its reference every case trains, with intervals (speedup.png)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bench.reporting import _findings
+from bench.reporting._bars import Bar, Panel, draw
+from bench.reporting._numbers import TIMES, times_with_interval
+from bench.reporting._pages import page, remarks
+from bench.reporting._rows import Row, rows
+from bench.reporting._style import fills, save
+from bench.results.frame import Run
+
+_SUBTITLE = (
+    "Whole training steps, over the reference with the same workload and global batch; the mean ratio over the rounds "
+    "that both have. The upright line is the reference's own speed: what ends left of it is slower. Whiskers and ±: "
+    "95 % interval."
+)
+
+
+def write(run: Run, directory: Path) -> list[Path]:
+    """Write speedup.png, where any case has a reference."""
+    return save(figure(run), directory / "speedup.png") if _shown(rows(run)) else []
+
+
+def figure(run: Run) -> Figure:
+    """Return the figure that `write` saves."""
+    all_rows = rows(run)
+    case_fills = fills(run.plan.cases)
+
+    def panel(title: str, members: Sequence[Row], labels: Sequence[str]) -> Panel:
+        bars = [_bar(row, label, case_fills) for row, label in zip(members, labels, strict=True)]
+        return Panel(title=title, axis_label=f"speed-up ({TIMES})", bars=tuple(bars), line=1.0)
+
+    title = _findings.speedup(all_rows)
+    return draw(page(run, all_rows, _shown(all_rows), panel, title=title, subtitle=_SUBTITLE, explains_unshown=False))
+
+
+def _shown(all_rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that have a reference besides themselves."""
+    return [
+        row
+        for row in all_rows
+        if row.is_measured and row.interval("speedup") and row.columns.get("reference_case_id") != row.case.id
+    ]
+
+
+def _bar(row: Row, label: str, case_fills: Mapping[str, tuple[str, str]]) -> Bar:
+    speedup = row.interval("speedup")
+    assert speedup is not None
+    text = "   ".join(word for word in (times_with_interval(speedup), remarks(row)) if word)
+    parts = ((speedup.value, *case_fills[row.case.id]),)
+    return Bar(label=label, parts=parts, low=speedup.low, high=speedup.high, text=text)

@@ -1,0 +1,159 @@
+"""The figures that help to choose: speed-up, scaling, batch size, and speed against memory."""
+
+import io
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+from bench.case import Case
+from bench.reporting import batch, pareto, scaling, speedup
+from bench.result import CaseResult, SamplingPlan
+from bench.results.frame import Run
+
+MIB = 2**20
+X = "\N{MULTIPLICATION SIGN}"
+MODULES = (speedup, pareto, scaling, batch)
+each_figure = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+MakeChoice = Callable[..., Run]
+Given = tuple[Mapping[str, Any], float, int]
+"""Axes of a case, its step in seconds, its memory in MiB."""
+
+
+def texts(figure: Figure) -> list[str]:
+    """Return every text, and all of them on one line, since a title may be broken into several."""
+    found = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+    return [*found, " ".join(found)]
+
+
+def _line(line: Line2D) -> list[tuple[float, ...]]:
+    return [tuple(point) for point in np.asarray(line.get_xydata(), dtype=float).tolist()]
+
+
+def _ys(figure: Figure) -> list[list[float]]:
+    """Return the y of each series' markers, of the first plot."""
+    markers = [found for found in figure.axes[0].collections if isinstance(found, PathCollection)]
+    return [np.asarray(found.get_offsets(), dtype=float)[:, 1].round(3).tolist() for found in markers]
+
+
+@pytest.fixture(name="choice")
+def _choice(
+    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
+) -> MakeChoice:
+    """Return what makes a run of cases, each with its axes, its step and its memory."""
+
+    def make(*cases: Given) -> Run:
+        results = []
+        for axes, seconds, mib in cases:
+            results += make_rounds(make_case(**axes), [seconds, seconds], peak_allocated_bytes=mib * MIB)
+        return make_run(results, sampling=SamplingPlan(min_rounds=2))
+
+    return make
+
+
+FP32: Given = ({}, 0.004, 12)
+BF16: Given = ({"precision": "amp_bf16"}, 0.002, 9)
+DDP: Given = ({"strategy": "ddp", "num_devices": 2, "batch_size": 32}, 0.008, 10)
+
+
+def test_speedup_is_a_bar_beside_the_line_of_the_reference(choice: MakeChoice) -> None:
+    figure = speedup.figure(choice(FP32, BF16, DDP))
+    found = texts(figure)
+    assert "Of 2 cases 1 is certainly faster and 1 is certainly slower than their reference" in found[-1]
+    assert f"2.000{X} ±0.0 %" in found
+    assert f"0.5000{X} ±0.0 %" in found
+    (axes,) = figure.axes
+    assert [x for x, _ in _line(axes.lines[0])] == [1.0, 1.0]
+    assert axes.get_xlim()[1] >= 1.05
+
+
+def test_the_front_holds_what_nothing_beats_in_both(choice: MakeChoice) -> None:
+    lean: Given = ({"precision": "amp_fp16"}, 0.006, 6)
+    figure = pareto.figure(choice(FP32, BF16, lean))
+    found = texts(figure)
+    assert "The fastest case is not the leanest" in found[-1]
+    assert "peak memory per device (MiB)" in found
+    (axes,) = figure.axes
+    (line,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert np.ravel(_line(line)) == pytest.approx([6.0, 64 / 0.006, 9.0, 64 / 0.002])
+    assert {"A  cpu single fp32", "B  cpu single amp_bf16", "C  cpu single amp_fp16"} <= set(found)
+
+
+def test_of_equal_ones_the_front_holds_the_one_that_is_better_otherwise(choice: MakeChoice) -> None:
+    figure = pareto.figure(choice(FP32, ({"precision": "tf32"}, 0.003, 12), BF16))
+    assert "One case is both the fastest and the leanest" in texts(figure)[-1]
+
+
+def test_scaling_goes_from_one_device_to_several_beside_the_ideal(choice: MakeChoice) -> None:
+    figure = scaling.figure(choice(FP32, BF16, DDP))
+    found = texts(figure)
+    assert "2 processes reach 25 % of the ideal throughput" in found[-1]
+    assert "mlp on cpu, fp32, global batch 64" in found
+    (axes,) = figure.axes
+    assert _ys(figure) == [[16000.0, 8000.0]]
+    (ideal,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert np.ravel(_line(ideal)) == pytest.approx([0.0, 16000.0, 1.0, 32000.0])
+
+
+def test_scaling_never_mixes_global_batches(choice: MakeChoice, tmp_path: Path) -> None:
+    weak: Given = ({"strategy": "ddp", "num_devices": 2, "batch_size": 64}, 0.004, 12)
+    assert scaling.write(choice(FP32, weak), tmp_path) == []
+
+
+def test_batch_sizes_are_a_line_with_equal_steps(choice: MakeChoice) -> None:
+    sizes: list[Given] = [({"batch_size": size}, 0.001 * size, 2) for size in (1, 8, 64)]
+    figure = batch.figure(choice(*sizes[::-1], (({"batch_size": 8, "precision": "amp_bf16"}), 0.004, 2)))
+    found = texts(figure)
+    assert f"The largest batch trains 1.00{X} as many samples a second as the smallest" in found[-1]
+    assert _ys(figure) == [[1000.0, 1000.0, 1000.0]]
+    axis = figure.axes[0].xaxis
+    assert axis.get_major_formatter().format_ticks([0, 1, 2]) == ["1", "8", "64"]
+
+
+@each_figure
+def test_what_does_not_apply_is_no_file(module: ModuleType, choice: MakeChoice, tmp_path: Path) -> None:
+    assert module.write(choice(FP32), tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@each_figure
+def test_the_file_is_a_png_named_after_the_format(module: ModuleType, choice: MakeChoice, tmp_path: Path) -> None:
+    run = choice(FP32, BF16, DDP, ({"batch_size": 128}, 0.008, 20))
+    (path,) = module.write(run, tmp_path)
+    assert path == tmp_path / f"{module.__name__.rpartition('.')[2]}.png"
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@each_figure
+def test_no_word_overlaps_another_or_leaves_the_page(module: ModuleType, choice: MakeChoice) -> None:
+    axes = itertools.product(
+        ("path/to/a/deeply/nested/directory/of/models/my_$model$.py:small_configuration", "cnn", "lstm"),
+        ("fp32", "tf32", "amp_bf16", "amp_fp16"),
+        (("single", 1, 64), ("ddp", 2, 32), ("ddp", 4, 16), ("single", 1, 128)),
+    )
+    cases: list[Given] = [
+        (
+            {"workload": w, "precision": p, "strategy": s, "num_devices": n, "batch_size": b},
+            0.001 * number + 0.01,
+            number + 1,
+        )
+        for number, (w, p, (s, n, b)) in enumerate(axes)
+    ]
+    figure = module.figure(choice(*cases))
+    figure.savefig(io.BytesIO())
+    boxes = [(text.get_text(), text.get_window_extent()) for text in figure.texts]
+    assert len(boxes) > 5
+    for words, box in boxes:
+        assert box.x0 >= 0, words
+        assert box.x1 <= figure.bbox.width, words
+        assert box.y0 >= 0, words
+    for (words, box), (others, other) in itertools.combinations(boxes, 2):
+        assert not box.padded(-1).overlaps(other.padded(-1)), (words, others)
