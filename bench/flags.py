@@ -94,10 +94,14 @@ def is_contended(uses: Sequence[Use]) -> bool:
     return switches > SWITCHES_PER_SECOND * thread_seconds or taken_seconds > TAKEN_SHARE * window_seconds
 
 
-def is_throttled(use: Use) -> bool:
-    """Whether heat, a power limit or a quota held the device back."""
-    held_back = max(use.usage.device_throttle_seconds or 0.0, use.usage.quota_seconds or 0.0)
-    return held_back > HELD_BACK_SHARE * use.window_seconds or bool(use.usage.core_throttles)
+def held_back_share(uses: Sequence[Use]) -> float:
+    """Return for which share of all the windows together heat, a power limit or a quota held the device back."""
+    held_back = [max(use.usage.device_throttle_seconds or 0.0, use.usage.quota_seconds or 0.0) for use in uses]
+    return math.fsum(held_back) / math.fsum(use.window_seconds for use in uses)
+
+
+def _is_throttled(use: Use) -> bool:
+    return held_back_share([use]) > HELD_BACK_SHARE or bool(use.usage.core_throttles)
 
 
 def _threads(measurement: Measurement) -> int:
@@ -197,7 +201,7 @@ FLAGS: dict[str, Flag] = {
             name="throttled",
             meaning="heat, a power limit or a container's quota held the device back",
             cure="cool it, raise the limit, or compare only runs that have this flag",
-            is_raised=lambda results, _plan: any(map(is_throttled, _uses(results))),
+            is_raised=lambda results, _plan: any(map(_is_throttled, _uses(results))),
         ),
         Flag(
             name="foreign_process",

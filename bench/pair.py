@@ -6,11 +6,15 @@ import statistics
 from typing import Literal
 
 from bench.case import Case
-from bench.flags import is_contended, is_throttled
+from bench.flags import held_back_share, is_contended
 from bench.result import Status, Use
 
 Stage = Literal["first", "fresh", "canary"]
 """What a pair is for: a first look, the decision on what looked slower, or the base against itself."""
+
+
+UNEQUAL_SHARE = 0.05
+"""How much longer a driver or a quota may hold one side back than the other, as a share of its windows."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,8 @@ class Pair:
     """Whether the head's worker was created and prepared first."""
     status: Status = "ok"
     reason: str = ""
+    broken: Literal["", "base", "head"] = ""
+    """Whose worker it was that ended badly, where that can be told."""
     steps: int = 0
     """Of a turn."""
     base: Played | None = None
@@ -55,7 +61,11 @@ class Pair:
     @property
     def disturbance(self) -> str:
         """Why it says nothing; empty: it counts."""
-        uses = [use for played in (self.base, self.head) if played for use in played.uses]
-        if is_contended(uses):
+        sides = [played.uses for played in (self.base, self.head) if played]
+        if not sides:
+            return ""
+        if is_contended([use for uses in sides for use in uses]):
             return "contended"
-        return "throttled" if any(map(is_throttled, uses)) else ""
+        # What holds both back alike changes neither's place: a card at its power limit is always held back.
+        shares = [held_back_share(uses) for uses in sides]
+        return "throttled" if max(shares) - min(shares) > UNEQUAL_SHARE else ""

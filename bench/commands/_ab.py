@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -16,23 +16,26 @@ from bench.commands._contests import Contest, Contests
 from bench.commands._destination import make_directory
 from bench.commands._gate import Gate
 from bench.commands._progress import Progress
-from bench.comparing.comparison import USUALLY_FAILS, Comparison, compare, failures
+from bench.commands._report import told
+from bench.comparing.comparison import USUALLY_FAILS, Comparison, Row, compare, failures, worst_first
 from bench.comparing.formats._words import change
 from bench.comparing.sides import Side
 from bench.comparing.two_stages import Decision, decide, decided
+from bench.errors import BenchError, UsageError
 from bench.pair import Pair
 from bench.record import to_plain
 from bench.running.session import Interrupted, interrupts_held, interrupts_raised
 from bench.statistics import MARGIN_RATIO
 
-BUDGET_SECONDS = 80.0
+CPU_BUDGET_SECONDS, ACCELERATOR_BUDGET_SECONDS = 80.0, 240.0
 """For a case that goes through both stages; with the start its answer takes less than 100 s on two cores. One that does
-not look slower takes a quarter of it."""
+not look slower takes a quarter of it. An accelerator warms up for two seconds in each of a pair's workers."""
 TIMEOUT_SECONDS = 30.0
 """As of a run."""
 FAILS = ("slower", *USUALLY_FAILS)
 """Sides that take turns differ in time by what they are, so time may fail too."""
 PAIRS_FILE = "pairs.jsonl"
+EXIT_USAGE = 2
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,36 +47,44 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None:
         options.out = options.out.absolute()
         make_directory(options.out)
-    say = Progress(quiet=options.quiet).say
     work: Work | None = None
     status = 0
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(interrupts_raised())
-            sides = stack.enter_context(_sides.places(options))
-            say(_names(*sides))
-            choice = _contests.chosen(options, sides[1])
-            base, head = stack.enter_context(_sides.settings(options, sides, say))
-            gate = Gate(
-                base=base,
-                head=head,
-                budget_seconds=options.budget or BUDGET_SECONDS,
-                timeout_seconds=options.timeout or TIMEOUT_SECONDS,
-                say=say,
-                keep=stack.enter_context(_raw_pairs(options.out)),
-            )
-            work = Work(gate=gate, contests=_contests.contests(choice, base, head), options=options)
+            work = _begin(options, stack)
             if options.calibrate:
-                return calibrate(gate, work.contests.able, options.calibrate, work.margin_ratio)
+                return calibrate(work.gate, work.contests.able, options.calibrate, work.margin_ratio)
             work.measure()
-    except Interrupted as interrupted:
-        status = interrupted.exit_status
-        print(f"{interrupted}: what is known by now follows", file=sys.stderr)
-    if work is None:
-        return status
+    except (Interrupted, BenchError, OSError) as ending:
+        status = ending.exit_status if isinstance(ending, (Interrupted, BenchError)) else EXIT_USAGE
+        if work is None or options.calibrate:
+            if isinstance(ending, Interrupted):
+                return status
+            raise UsageError(told(ending)) from None if isinstance(ending, OSError) else ending
+        print(f"{told(ending)}: what is known by now follows", file=sys.stderr)
     with interrupts_held():
-        shown = _show(work.comparison(is_interrupted=status != 0), options, fail_on)
+        shown = _show(work.comparison(has_ended_early=status != 0), options, fail_on)
     return status or shown
+
+
+def _begin(options: argparse.Namespace, stack: contextlib.ExitStack) -> "Work":
+    """Check the sides out and start what runs them; *stack* ends it all."""
+    say = Progress(quiet=options.quiet).say
+    sides = stack.enter_context(_sides.places(options))
+    say(_names(*sides))
+    choice = _contests.chosen(options, sides[1])
+    base, head = stack.enter_context(_sides.settings(options, sides, say))
+    usual = ACCELERATOR_BUDGET_SECONDS if head.pool.environment.devices else CPU_BUDGET_SECONDS
+    gate = Gate(
+        base=base,
+        head=head,
+        budget_seconds=options.budget or usual,
+        timeout_seconds=options.timeout or TIMEOUT_SECONDS,
+        say=say,
+        keep=stack.enter_context(_raw_pairs(options.out)),
+    )
+    return Work(gate=gate, contests=_contests.contests(choice, base, head), options=options)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -99,40 +110,55 @@ class Work:
             for row in self._exact([contest]).rows:
                 if said := row.failure or row.gap or "; ".join(map(change, row.changes)):
                     self.gate.say(f"{contest.label}: {said}")
-        ran = {row.case_id for row in self._exact(able).rows if not row.failure and not row.gap}
-        sound = [contest for contest in able if contest.key in ran]
+        sound = [
+            contest for contest in able if all(side and side.status == "ok" for side in self.gate.figures(contest))
+        ]
         if sound and not self.options.counters_only:
             self.gate.two_stages(sound, self.margin_ratio, into=self.pairs)
 
-    def comparison(self, *, is_interrupted: bool) -> Comparison:
+    def comparison(self, *, has_ended_early: bool) -> Comparison:
         """Return what is known."""
-        decisions = dict(decide(self.pairs, self.margin_ratio))
-        for pair in self.pairs:
-            if pair.status != "ok":
-                why = f"a pair broke: {pair.status}: {pair.reason}"
-                decisions[pair.case.id] = Decision(verdict="inconclusive", why=why)
-        why_not = "interrupted" if is_interrupted else ""
-        if is_interrupted:
-            decisions = {
-                key: dataclasses.replace(found, verdict="inconclusive", why=why_not) for key, found in decisions.items()
-            }
         reached = [contest for contest in self.contests.able if all(self.gate.figures(contest))]
-        found = decided(self._exact(reached), decisions, why_not)
-        notes = [f"{_names(self.gate.base, self.gate.head)}.", *self._sentences(is_interrupted)]
-        return dataclasses.replace(found, new=self.contests.new, notes=tuple(notes), margin_ratio=self.margin_ratio)
+        lacking = [contest for contest in reached if self._base_lacks(contest)]
+        exact = self._exact([contest for contest in reached if contest not in lacking])
+        found = self._with_broken(decided(exact, self._decisions(has_ended_early), "interrupted" * has_ended_early))
+        notes = [f"{_names(self.gate.base, self.gate.head)}.", *self._sentences(has_ended_early)]
+        return dataclasses.replace(
+            found,
+            new=(*self.contests.new, *(contest.label for contest in lacking)),
+            notes=tuple(notes),
+            margin_ratio=self.margin_ratio,
+        )
 
-    def _sentences(self, is_interrupted: bool) -> Iterator[str]:
+    def _base_lacks(self, contest: Contest) -> bool:
+        """Whether the base's worker found no such workload, as only it can tell of a module."""
+        base, _ = self.gate.figures(contest)
+        return base is not None and base.status == "error" and base.reason.startswith("workload ")
+
+    def _decisions(self, has_ended_early: bool) -> Mapping[str, Decision]:
+        found = decide(self.pairs, self.margin_ratio)
+        if not has_ended_early:
+            return found
+        return {key: dataclasses.replace(one, verdict="inconclusive", why="interrupted") for key, one in found.items()}
+
+    def _with_broken(self, comparison: Comparison) -> Comparison:
+        """Return *comparison* with what broke while taking turns: a head that did has failed, a base says nothing."""
+        broken = {pair.case.id: pair for pair in self.pairs if pair.status != "ok" and pair.stage != "canary"}
+        rows = [_broken_row(row, broken[row.case_id]) if row.case_id in broken else row for row in comparison.rows]
+        return dataclasses.replace(comparison, rows=worst_first(rows))
+
+    def _sentences(self, has_ended_early: bool) -> Iterator[str]:
         if self.pairs:
             dropped = sum(bool(pair.disturbance) for pair in self.pairs)
             rest = f", of which {dropped} were disturbed and do not count" if dropped else ""
-            yield f"Fresh workers of both took turns on this machine, in {len(self.pairs)} pairs{rest}."
+            yield f"Both took turns on this machine, in {len(self.pairs)} pairs of fresh workers{rest}."
         if self.options.axis:
             axis, values = self.options.axis
             yield f"Modes: {axis} {values[0]} is the base of {', '.join(values[1:])}."
         if self.contests.unable:
             yield f"Cannot run here: {', '.join(self.contests.unable)}."
-        if is_interrupted:
-            yield "Interrupted before the clock could decide anything."
+        if has_ended_early:
+            yield "It ended before the clock could decide anything."
 
     def _exact(self, contests: Sequence[Contest]) -> Comparison:
         """Return what the single runs of both sides say."""
@@ -146,6 +172,13 @@ class Work:
             for number, setting in enumerate((self.gate.base, self.gate.head))
         )
         return compare(base, head, self.margin_ratio, is_same_question=True)
+
+
+def _broken_row(row: Row, pair: Pair) -> Row:
+    said = f"{pair.status}: {pair.reason} (while taking turns)"
+    if pair.broken == "head":
+        return dataclasses.replace(row, failure=said, verdict=None, why="")
+    return dataclasses.replace(row, verdict="inconclusive", why=f"a pair broke: {said}")
 
 
 def _names(base: _sides.Named, head: _sides.Named) -> str:

@@ -11,10 +11,13 @@ from bench.comparing.two_stages import decide
 from bench.errors import NothingToMeasureError
 from bench.pair import Pair
 from bench.reporting._terminal import stdout_console, text_table
+from bench.running.turns import steps_of_one_more
 from bench.statistics import rate_interval
 
 SLOWDOWNS = (0.0, 0.03, 0.05, 0.10)
 """What the head is made to train besides; 0 is base against base, where every alarm is false."""
+MAX_TURN_SECONDS = 2.0
+"""Twenty times a usual turn."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -44,7 +47,7 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
     Run base against itself *repeats* times at each slowdown, print how often each was called slower, and return 0.
 
     Raises:
-        NothingToMeasureError: If no case runs.
+        NothingToMeasureError: If no case runs, or none can be made slower by whole steps.
         Interrupted: After the table of what was seen until then.
     """
     for contest in contests:
@@ -52,6 +55,12 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
     able = [contest for contest in contests if all(side and side.status == "ok" for side in gate.figures(contest))]
     if not able:
         raise NothingToMeasureError("no case runs here, so there is nothing to calibrate")
+    too_slow = [contest.label for contest in able if not _can_be_slowed(gate, contest)]
+    if too_slow:
+        gate.say(f"left out, since their steps are too long to add some per cent in whole ones: {', '.join(too_slow)}")
+    able = [contest for contest in able if _can_be_slowed(gate, contest)]
+    if not able:
+        raise NothingToMeasureError("every case is too slow to be made slower by whole steps")
     most_seconds = len(able) * gate.budget_seconds * len(SLOWDOWNS) * repeats
     gate.say(f"{repeats} runs at each of {len(SLOWDOWNS)} slowdowns, at most {most_seconds / 60:.0f} minutes in all")
     scores = [Score(slowdown_ratio=ratio) for ratio in SLOWDOWNS]
@@ -65,6 +74,12 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
     finally:
         _show([score for score in scores if score.runs])
     return 0
+
+
+def _can_be_slowed(gate: Gate, contest: Contest) -> bool:
+    """Whether a turn that holds one step more in some dozens still is a short one."""
+    steps = max(steps_of_one_more(ratio) for ratio in SLOWDOWNS if ratio)
+    return steps * gate.step_seconds(contest) <= MAX_TURN_SECONDS
 
 
 def _show(scores: Sequence[Score]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from bench import suite
 from bench.axes import check_axis_value
 from bench.case import Case
-from bench.commands import _axes
+from bench.commands import _axes, _options
 from bench.commands._sides import Named, Setting, has_workload
 from bench.errors import UsageError, unknown_value
 from bench.running.matrix import PlannedCase, expand
@@ -67,8 +67,8 @@ def check(options: argparse.Namespace) -> None:
     if other and getattr(options, other) is not None:
         raise UsageError(f"--{other.replace('_', '-')} cannot stand beside --axis {axis}; keep one")
     for value in values:
-        if axis in _axes.NUMBER_AXES and not (value.isascii() and value.isdigit() and int(value) > 0):
-            raise UsageError(f"--axis {axis}: '{value}' is not a whole number above 0; write one such as 8")
+        if axis in _axes.NUMBER_AXES:
+            _check_number(axis, value)
         if axis in _axes.TEXT_AXES and axis != "workload":
             check_axis_value(axis, value, f"--axis {axis}: ")
 
@@ -82,6 +82,13 @@ class Choice:
     mode: tuple[str, list[str]] | None
     """An axis and its values, where these are what is compared."""
     seed: int
+
+
+def _check_number(axis: str, value: str) -> None:
+    try:
+        _options.positive_int(value)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"--axis {axis}: {error}") from None
 
 
 def chosen(options: argparse.Namespace, head: Named) -> Choice:
@@ -169,7 +176,9 @@ def _of_modes(axis: str, values: Sequence[str], modes: Sequence[Sequence[Planned
             if first.status is None and other.status is None and first.case != other.case:
                 label = f"{other.case.slug}, not {axis} {values[0]}"
                 able.append(Contest(base=first.case, head=other.case, label=label))
-    return Contests(able=tuple(able), unable=tuple(dict.fromkeys(unable)))
+    return Contests(
+        able=tuple({contest.key: contest for contest in able}.values()), unable=tuple(dict.fromkeys(unable))
+    )
 
 
 def _unable(planned: Sequence[PlannedCase]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Measures for `ab`: one run of each side for what is exact, and pairs for the clock."""
 
 import dataclasses
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -8,7 +9,7 @@ from bench.case import Case
 from bench.commands._contests import Contest
 from bench.commands._sides import Setting
 from bench.comparing.sides import Figures, figures_of
-from bench.comparing.two_stages import FIRST_PAIRS, FRESH_PAIRS, PAIRS, canaries, is_suspect
+from bench.comparing.two_stages import FIRST_PAIRS, FRESH_PAIRS, PAIRS, canaries, is_dead, is_suspect
 from bench.pair import Pair, Stage
 from bench.result import CaseResult, Plan, SamplingPlan
 from bench.running.matrix import num_processes
@@ -21,7 +22,9 @@ pairs of about a second tell most in a given time (docs/method.md)."""
 PAIR_OVERHEAD_SECONDS = 0.4
 """Of a pair besides what its workers say: the end of its processes, and of its last turn (measured on two cores)."""
 USUAL_OVERHEAD_SECONDS = 1.0
-"""Of starting and preparing two workers, before one was seen."""
+"""Of a pair of small models on two cores; also of one that was not seen yet."""
+RETRIES = 1
+"""Of a pair that broke: one that does so twice is no accident."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,12 +46,14 @@ def pace_of(budget_seconds: float, overhead_seconds: float) -> Pace:
     """
     Return the pace at which both stages of a case take *budget_seconds*.
 
-    More of it means longer pairs up to `MAX_PAIR_SECONDS`, then more pairs; less means shorter ones, and never fewer
-    than the rule's, so that a very slow case takes more than its budget.
+    More of it means longer pairs, up to where more of them tell more in the same time, which is later the more it
+    costs to start one. Less means shorter ones, and never fewer than the rule's, so that a case that is very slow to
+    start takes more than its budget.
     """
+    longest = MAX_PAIR_SECONDS * math.sqrt(max(1.0, overhead_seconds / USUAL_OVERHEAD_SECONDS))
     room = budget_seconds / PAIRS - overhead_seconds
-    seconds = min(max(room, MIN_PAIR_SECONDS), MAX_PAIR_SECONDS)
-    times = max(1.0, budget_seconds / (PAIRS * (MAX_PAIR_SECONDS + overhead_seconds)))
+    seconds = min(max(room, MIN_PAIR_SECONDS), longest)
+    times = max(1.0, budget_seconds / (PAIRS * (longest + overhead_seconds)))
     first, fresh = round(FIRST_PAIRS * times), round(FRESH_PAIRS * times)
     return Pace(
         seconds=seconds,
@@ -116,7 +121,7 @@ class Gate:
             f"the clock: {self._plural(contests, 'first')} of each case{_canary_words(held)}, {self._ahead(looks)}"
         )
         self._play(looks, more_work, into)
-        if any(is_suspect(_of(into, contest, "canary"), margin_ratio) for contest in held):
+        if any(is_dead(_of(into, contest, "canary"), margin_ratio) for contest in held):
             return
         suspects = [
             contest
@@ -138,13 +143,21 @@ class Gate:
                 pace = paces[contest.key]
                 if index >= pace.counts[stage] or (contest.key, stage) in broken:
                     continue
-                match = self._match(contest, stage, pace, more_work)
-                pair = play_pair(match, index, head_first=self.chance.random() < 0.5)  # noqa: PLR2004 (a coin)
+                pair = self._play_one(self._match(contest, stage, pace, more_work), index, contest.label)
                 if _is_broken(pair):
                     broken.add((contest.key, stage))
-                    self.say(f"{contest.label}: a pair broke: {pair.status}: {pair.reason}")
-                self.keep(pair)
                 into.append(pair)
+
+    def _play_one(self, match: Match, index: int, label: str) -> Pair:
+        """Play *match*, again where it breaks, and return the last of it."""
+        for attempt in range(1 + RETRIES):
+            pair = play_pair(match, index, head_first=self.chance.random() < 0.5)  # noqa: PLR2004 (a coin)
+            self.keep(pair)
+            if not _is_broken(pair):
+                break
+            again = "; once more" if attempt < RETRIES else ""
+            self.say(f"{label}: a pair broke: {pair.status}: {pair.reason}{again}")
+        return pair
 
     def _match(self, contest: Contest, stage: Stage, pace: Pace, more_work: float) -> Match:
         base = Side(pool=self.base.pool, place=self.base.place, case=contest.base)
@@ -156,6 +169,15 @@ class Gate:
             seconds=pace.seconds,
             timeout_seconds=self.timeout_seconds,
             more_work=0.0 if stage == "canary" else more_work,
+            is_in_one_process=self._share_a_process(contest),
+        )
+
+    def _share_a_process(self, contest: Contest) -> bool:
+        """Whether one worker can hold both sides: modes of one revision, each of one process, on the same device."""
+        cases = (contest.base, contest.head)
+        are_modes = self.base == self.head and contest.base != contest.head
+        return (
+            are_modes and contest.base.device == contest.head.device and all(num_processes(one) == 1 for one in cases)
         )
 
     def pace(self, contest: Contest) -> Pace:
@@ -165,7 +187,7 @@ class Gate:
             result = self.results.get((side, case.id))
             found = result.figures if result else None
             overhead_seconds += (
-                found.start_seconds + found.build_seconds + found.warmup_total_seconds
+                found.start_seconds + found.build_seconds + found.warmup_total_seconds - (found.compile_seconds or 0.0)
                 if found
                 else USUAL_OVERHEAD_SECONDS / 2
             )
@@ -177,6 +199,10 @@ class Gate:
 
     def _ahead(self, looks: Iterable[tuple[Contest, Stage]]) -> str:
         return f"about {sum(self.pace(contest).expected_seconds(stage) for contest, stage in looks):.0f} s"
+
+    def step_seconds(self, contest: Contest) -> float:
+        """Return the longer step of the two single runs."""
+        return max(seconds for side in self.figures(contest) if side for seconds in side.step_seconds)
 
     def _sides(self, contest: Contest) -> tuple[tuple[str, Setting, Case], tuple[str, Setting, Case]]:
         return ("base", self.base, contest.base), ("head", self.head, contest.head)

@@ -35,7 +35,7 @@ def report(
     started = time.monotonic()
     with interrupts_held():
         if ending is not None:
-            print(f"{_told(ending)}; reporting what there is", file=sys.stderr)
+            print(f"{told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
         written, failed = _write(run, directory, request)
         _console.print_results(run, _terminal.stdout_console())
@@ -62,7 +62,7 @@ def exit_status_of(ending: Interrupted | BenchError | OSError | None) -> int:
     if isinstance(ending, Interrupted):
         return ending.exit_status
     if isinstance(ending, OSError):
-        raise UsageError(_told(ending)) from ending
+        raise UsageError(told(ending)) from ending
     if ending is not None:
         raise ending
     return EXIT_NOTHING
@@ -77,7 +77,7 @@ def _write(run: Run, directory: Path, request: Request) -> tuple[list[Path], boo
             written += registry.load("reporting", name).write(run, directory)
         except Exception as error:  # noqa: BLE001 (see above)
             failed = True
-            print(f"error: report '{name}': {_told(error)}", file=sys.stderr)
+            print(f"error: report '{name}': {told(error)}", file=sys.stderr)
     return written, failed
 
 
@@ -102,7 +102,7 @@ def _status_of(run: Run) -> int:
     return 0 if "ok" in statuses else EXIT_NOTHING
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """Return *error* as one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

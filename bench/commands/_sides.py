@@ -5,10 +5,11 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench.errors import UsageError
+from bench.errors import NothingToMeasureError, UsageError
+from bench.measuring.checkout import LAYOUTS, OWN_WORKLOADS, is_our_own
 from bench.measuring.task import Checkout
 from bench.registry import names
 from bench.running import revisions
@@ -17,7 +18,6 @@ from bench.workload_file import binds
 
 NUM_SERVERS = 3
 """Each pair takes both its workers from one of them, in turn: a server is a layer of variance of its own."""
-PACKAGE_FOLDERS = (".", "src")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,22 +43,33 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         UsageError: In one line.
     """
-    if options.axis and options.base:
-        raise UsageError("--base cannot stand beside --axis, which compares modes of one revision; name it with --head")
-    if options.axis and options.calibrate:
-        raise UsageError("--calibrate cannot stand beside --axis; it holds one revision against itself")
-    if options.calibrate and options.counters_only:
-        raise UsageError("--calibrate cannot stand beside --counters-only; what is exact needs no calibration")
-    if options.calibrate and options.base and options.head:
-        raise UsageError("--head cannot stand beside --base with --calibrate, which holds one revision against itself")
-    if not options.axis and not options.calibrate and not options.base:
+    if not (options.axis or options.calibrate or options.base):
         raise UsageError("--base is missing; name the revision to compare with, such as --base origin/main")
+    if options.axis:
+        _refuse(options, "axis", ("base",), "which compares modes of one revision; name it with --head")
+        _refuse(options, "axis", ("base_python", "head_python"), "whose modes share a process")
+    if options.calibrate:
+        _refuse(options, "calibrate", ("axis",), "which holds one revision against itself")
+        _refuse(options, "calibrate", ("base_python", "head_python"), "which holds one revision against itself")
+        _refuse(options, "calibrate", ("counters_only", "fail_on", "out"), "which asks how often the clock is right")
+        if options.base and options.head:
+            raise UsageError(
+                "--head cannot stand beside --base with --calibrate, which holds one revision against itself"
+            )
     for name in ("base_python", "head_python"):
         python = getattr(options, name)
         if python is not None and not (python.is_file() and os.access(python, os.X_OK)):  # folders may be entered
-            raise UsageError(f"--{name.replace('_', '-')} '{python}' is no program; give the path of an interpreter")
-        if python is not None and options.axis:
-            raise UsageError(f"--{name.replace('_', '-')} cannot stand beside --axis, whose modes share a process")
+            raise UsageError(f"{_option(name)} '{python}' is no program; give the path of an interpreter")
+
+
+def _refuse(options: argparse.Namespace, beside: str, names: Sequence[str], why: str) -> None:
+    for name in names:
+        if getattr(options, name):
+            raise UsageError(f"{_option(name)} cannot stand beside {_option(beside)}, {why}")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 @contextlib.contextmanager
@@ -84,10 +95,16 @@ def settings(
     say("starting the processes that start workers")
     with contextlib.ExitStack() as stack:
         pools: dict[str | None, Pool] = {}
-        for python in dict.fromkeys(pythons):
-            pools[python] = stack.enter_context(_pool(python, 1 if options.counters_only else NUM_SERVERS))
-            for note in pools[python].notes:
-                say(note)
+        for name, python in zip(("base", "head"), pythons, strict=True):
+            if python not in pools:
+                try:
+                    pools[python] = stack.enter_context(_pool(python, 1 if options.counters_only else NUM_SERVERS))
+                except NothingToMeasureError as error:
+                    if python is None:
+                        raise
+                    raise UsageError(f"--{name}-python '{python}': {error}") from None
+                for note in pools[python].notes:
+                    say(note)
         base, head = (
             Setting(name=side.name, place=side.place, pool=pools[python])
             for side, python in zip(sides, pythons, strict=True)
@@ -120,9 +137,9 @@ def has_workload(setting: Setting, spec: str) -> bool | None:
     directory = setting.place.working_directory
     if source in names("workloads"):
         root = Path(setting.place.checkout.root) if setting.place.checkout else None
-        if root is None or not (root / "run_bench.py").is_file() or not (root / "bench" / "workloads").is_dir():
+        if root is None or not is_our_own(root):
             return True
-        return _binds(root / "bench" / "workloads" / f"{source}.py", function)
+        return _binds(root / OWN_WORKLOADS / f"{source}.py", function)
     if source.endswith(".py"):
         return _binds(directory / source, function)
     return True if _module_is_in(directory, source) else None
@@ -141,6 +158,6 @@ def _module_is_in(directory: Path, module: str) -> bool:
     path = Path(*module.split("."))
     return any(
         (directory / folder / found).is_file()
-        for folder in PACKAGE_FOLDERS
+        for folder in LAYOUTS
         for found in (path.with_suffix(".py"), path / "__init__.py")
     )

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from bench.comparing.sides import EXACT, MEMORY, WORK, Figures, Side
+from bench.comparing.sides import BY_SOURCE, EXACT, MEMORY, WORK, Figures, Side
 from bench.fingerprint import Difference, differences
 from bench.flags import DOUBTFUL
 from bench.result import FAILURES
@@ -103,11 +103,12 @@ def compare(
         current: What it is now.
         margin_ratio: The smallest change of a time that matters.
         is_same_question: Whether a case stays the same one though its model changed, since it is the change that is
-            asked about; of two stored runs it would be another case under the same name.
+            asked about, on one machine; of two stored runs it would be another case under the same name.
     """
     found = differences(base.environment, current.environment)
-    same_machine = not any(difference.is_hard for difference in found)
     same_stack = not any(difference.key in STACK_KEYS for difference in found)
+    # Two interpreters of one machine may differ in what decides no count.
+    same_machine = same_stack if is_same_question else not any(difference.is_hard for difference in found)
     rows = [
         _row(
             *(case_id, figures, current.cases[case_id], margin_ratio),
@@ -194,7 +195,13 @@ def _row(
         changed = f"{work[0]} was {base.exact[work[0]]:,} and is now {current.exact[work[0]]:,}"
         return dataclasses.replace(row, gap=f"another case under the same name: {changed}")
     names = [name for name in EXACT if same_machine or (same_stack and name not in OF_ONE_MACHINE)]
-    row = _with_exact(row, base, current, [*work, *(name for name in names if name in base.exact)])
+    sources = dict.fromkeys(source for source in (base.counters_source, current.counters_source) if source)
+    two_ways = set(names) & BY_SOURCE if len(sources) > 1 else set()
+    names = [name for name in names if name in base.exact and name not in two_ways]
+    row = _with_exact(row, base, current, [*work, *names])
+    if two_ways:
+        counted = f"operators were counted by {' and by '.join(sources)}, and so are not compared"
+        row = dataclasses.replace(row, gap="; ".join(word for word in (row.gap, counted) if word))
     if same_machine:
         ratio = unpaired_ratio(current.step_seconds, base.step_seconds)
         before, now = geometric_mean(base.step_seconds), geometric_mean(current.step_seconds)

@@ -17,6 +17,8 @@ from bench.running import journal
 MEMORY = "peak_allocated_bytes"
 EXACT = (MEMORY, *(field.name for field in dataclasses.fields(Counters) if field.name != "source"))
 """Metrics that are the same on every run of one revision on one stack."""
+BY_SOURCE = {"operators", "host_syncs", "optimizer_host_syncs", "collectives", "collective_bytes", "accessed_bytes"}
+"""Those of them that a dispatch mode and the profiler count each in its own way."""
 LATE_FREES_BYTES = 4096
 """Between ranks on a CPU gloo's threads free some bytes before the peak or after it: 72 of them in one of four runs."""
 WORK = ("parameters", "step_flops")
@@ -41,6 +43,8 @@ class Figures:
     """Over the reference, one a round that both have."""
     exact: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """`EXACT` and `WORK`, as far as they are known."""
+    counters_source: str = ""
+    """What counted `BY_SOURCE`."""
     memory_tolerance_bytes: int = 0
     flags: tuple[str, ...] = ()
 
@@ -116,6 +120,7 @@ def _figures(case: Case, results: Sequence[CaseResult], plan: Plan, reference: M
     measurements = [found for result in results if (found := result.figures)]
     exact = {name: METRICS[name].of_case(measurements, case) for name in (*EXACT, *WORK)}
     own = _steps(results)
+    counted = next((found.counters for found in measurements if found.counters), None)
     return Figures(
         label=case.slug,
         status=worst.status,
@@ -123,6 +128,7 @@ def _figures(case: Case, results: Sequence[CaseResult], plan: Plan, reference: M
         step_seconds=list(own.values()),
         speedups=[reference[number] / own[number] for number in sorted(own.keys() & reference.keys())],
         exact={name: int(value) for name, value in exact.items() if value is not None},
+        counters_source=counted.source if counted else "",
         memory_tolerance_bytes=LATE_FREES_BYTES if case.device_type == "cpu" and case.num_devices > 1 else 0,
         flags=flags.raised(results, plan),
     )

@@ -37,7 +37,7 @@ def enter(checkout: Checkout) -> Entered:
     layouts = [str(root / layout) for layout in LAYOUTS if (root / layout).is_dir()]
     sys.path[:] = [*dict.fromkeys((*mapped, *layouts)), *paths]
     importlib.invalidate_caches()
-    has_own_workloads = _is_our_own(root)
+    has_own_workloads = is_our_own(root)
     if has_own_workloads:
         _take_workloads_from(root / OWN_WORKLOADS)
     return Entered(checkout=checkout, modules=frozenset(sys.modules), has_own_workloads=has_own_workloads)
@@ -52,8 +52,10 @@ def check_imports(entered: Entered) -> None:
     Raises:
         UsageError: If a module came from the user's working tree; names it and the cure.
     """
-    for name in sorted(sys.modules.keys() - entered.modules):
-        file = getattr(sys.modules[name], "__file__", None)
+    for name, module in sorted(sys.modules.items()):
+        file = vars(module).get("__file__") if hasattr(module, "__dict__") else None
+        if name in entered.modules and not str(file).startswith(entered.checkout.working_tree):
+            continue  # of the libraries; to follow the links of thousands of paths would take too long
         if file and (found := _in_working_tree(file, entered.checkout)) is not None and not _is_harness(file, entered):
             raise UsageError(
                 f"module '{name}' was imported from the working tree ({found}), not from the revision; "
@@ -82,12 +84,13 @@ def _in_working_tree(entry: str, checkout: Checkout) -> Path | None:
 
 def _is_harness(file: str, entered: Entered) -> bool:
     """Whether *file* belongs to the invoking installation, which measures every revision."""
-    path = Path(os.path.realpath(file))
-    is_workload = entered.has_own_workloads and path.is_relative_to(PACKAGE_DIR / "workloads")
-    return path.is_relative_to(PACKAGE_DIR) and not is_workload
+    path, package = Path(os.path.realpath(file)), Path(os.path.realpath(PACKAGE_DIR))
+    workloads_folder = package / "workloads"
+    is_workload = path.is_relative_to(workloads_folder) and path != workloads_folder / "__init__.py"
+    return path.is_relative_to(package) and not (is_workload and entered.has_own_workloads)
 
 
-def _is_our_own(root: Path) -> bool:
+def is_our_own(root: Path) -> bool:
     """Whether *root* is a revision of this very project, whose workloads are then what is compared."""
     return (root / OWN_WORKLOADS).is_dir() and (root / "run_bench.py").is_file()
 

@@ -5,11 +5,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from bench.case import Case
 from bench.measuring.task import Task
 from bench.pair import Pair, Played, Stage
-from bench.result import Use
+from bench.result import SamplingPlan, Use
 from bench.running.matrix import num_processes
 from bench.running.pool import Place, Pool
 from bench.running.server import Server
@@ -22,7 +23,7 @@ PREPARATIONS = 2
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two."""
+    """One of the two: its code, what runs it, and what it trains."""
 
     pool: Pool
     place: Place
@@ -42,13 +43,16 @@ class Match:
     """Of preparing one side."""
     more_work: float = 0.0
     """Share of its steps that the head trains besides."""
+    is_in_one_process: bool = False
+    """Whether one worker holds both."""
+    compile_timeout_seconds: float = SamplingPlan.compile_timeout_seconds
+    """Of compiling one side, where it compiles."""
 
     @property
-    def is_in_one_process(self) -> bool:
-        """Whether one worker can hold both, which modes of one revision allow where each needs one process."""
-        cases = (self.base.case, self.head.case)
-        same_code = (self.base.pool, self.base.place) == (self.head.pool, self.head.place)
-        return same_code and self.base.case != self.head.case and all(num_processes(case) == 1 for case in cases)
+    def deadline_seconds(self) -> float:
+        """After which its workers have ended."""
+        compiled = sum(side.case.is_compiled for side in (self.base, self.head))
+        return PREPARATIONS * self.timeout_seconds + compiled * self.compile_timeout_seconds + self.seconds
 
 
 def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
@@ -74,7 +78,8 @@ def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
         side.pool.replace_dead()
     seconds = round(time.monotonic() - started, 6)
     if bad := _first_bad(outcomes):
-        return dataclasses.replace(pair, status=bad.status, reason=bad.reason or "", seconds=seconds)
+        broken = "" if match.is_in_one_process else _name_of(sides[outcomes.index(bad)], match)
+        return dataclasses.replace(pair, status=bad.status, reason=bad.reason or "", broken=broken, seconds=seconds)
     if table.ended_early:  # by the parent's clock, at whose end a side may still come to a good one
         reason = f"{table.ended_early}; raise --timeout"
         return dataclasses.replace(pair, status="timeout", reason=reason, seconds=seconds)
@@ -88,15 +93,14 @@ class _Table:
 
     def __init__(self, match: Match, sides: Sequence[Side], seats: Seats, index: int) -> None:
         self._match, self._sides, self._seats = match, sides, seats
-        deadline_seconds = PREPARATIONS * match.timeout_seconds + match.seconds
-        self._deadline = time.monotonic() + deadline_seconds
+        self._deadline = time.monotonic() + match.deadline_seconds
         self._servers = [side.pool.server(index) for side in sides]
         self.tasks = [
             side.pool.task(
                 side.case,
                 place=side.place,
                 num_processes=num_processes(side.case),
-                deadline_seconds=deadline_seconds,
+                deadline_seconds=match.deadline_seconds,
                 turns_at=str(address),
                 rivals=(sides[1].case,) if match.is_in_one_process else (),
             )
@@ -139,6 +143,10 @@ def _first_bad(outcomes: Sequence[Outcome]) -> Outcome | None:
     """Return the outcome that tells what went wrong: of a side that did not merely end with the other."""
     bad = [outcome for outcome in outcomes if outcome.status != "ok"]
     return min(bad, key=lambda outcome: outcome.is_bystander, default=None)
+
+
+def _name_of(side: Side, match: Match) -> Literal["base", "head"]:
+    return "head" if side is match.head else "base"
 
 
 def _played(uses: Sequence[Use], steps: int) -> Played:

@@ -134,8 +134,12 @@ class Pool:
         itself.
         """
         place = place or self.place
-        cache = self.directory / COMPILED_FOLDER / place.name / case.id
+        own = self.directory / COMPILED_FOLDER / place.name
+        # Cases that share a process share its directory too, whichever of them comes first.
+        cache = own / min(one.id for one in (case, *fields.get("rivals", ())))
         cached = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TRITON_CACHE_DIR": str(cache / "triton")}
+        if place.checkout:  # two revisions of one extension would build it anew in turn
+            cached["TORCH_EXTENSIONS_DIR"] = str(own / "torch_extensions")
         return self._task(
             case=case,
             checkout=place.checkout,

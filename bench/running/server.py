@@ -57,7 +57,7 @@ class Server:
         self.is_dead = False
         directory.mkdir(mode=0o700)
         self._log = (directory / "launcher.log").open("w+b")
-        root = PACKAGE_DIR.parent
+        root = PACKAGE_DIR.parent if python == sys.executable else _harness_alone(directory)
         # -P and -c: neither the current folder nor a script's is on the path, where a user's own `bench` might be.
         command = f"import sys; sys.path.insert(0, {str(root)!r}); from bench.running.launcher import main; main()"
         self._process = subprocess.Popen(
@@ -134,6 +134,14 @@ class Server:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return ServerDiedError(f"the process that starts workers {how}" + (f": {lines[-1]}" if lines else ""))
+
+
+def _harness_alone(directory: Path) -> Path:
+    """Return a folder with nothing but this package: another interpreter must not find what is installed beside it."""
+    folder = directory / "harness"
+    folder.mkdir()
+    (folder / PACKAGE_DIR.name).symlink_to(PACKAGE_DIR, target_is_directory=True)
+    return folder
 
 
 def _launcher_environment(environment: Mapping[str, str], directory: Path, root: Path) -> dict[str, str]:

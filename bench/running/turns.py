@@ -21,8 +21,6 @@ TURN_SECONDS = 0.1
 
 MIN_TURNS = 2
 """Each has gone first once."""
-ROUNDING = 1e-9
-"""So that 0.05 x 20 steps is one step, whatever the product's last digit says."""
 
 
 class SideEndedError(BenchError):
@@ -148,6 +146,11 @@ class Remote:
         return turn
 
 
+def steps_of_one_more(share: float) -> int:
+    """Return of how many steps one is about *share*: every turn has to hold as much of it, for a median over turns."""
+    return round(1 / share)
+
+
 def play(
     players: Sequence[Player],
     *,
@@ -165,18 +168,19 @@ def play(
         players: In the order in which they prepare, which matters: who is created first has other memory.
         seconds: How long, without the preparation; it ends with the even turn in which this has passed.
         more_work: Share of its steps that each player trains without their being counted, as if it were that much
-            slower.
+            slower; in whole steps a turn, so that turns are longer where steps are.
         turn_seconds: Of one turn of one player.
         now: The clock.
     """
     step_seconds = math.prod(player.prepare() for player in players) ** (1 / len(players))
-    steps = max(1, round(turn_seconds / step_seconds))
+    whole = math.lcm(*(steps_of_one_more(share) for share in more_work if share))
+    steps = whole * max(1, round(turn_seconds / step_seconds / whole))
     played: list[list[Use]] = [[] for _ in players]
     end = now() + seconds
     for turn in itertools.count():
         if turn >= MIN_TURNS and turn % 2 == 0 and now() >= end:
             return steps, played
         for index in (0, 1) if turn % 2 == 0 else (1, 0):
-            done, due = (int(more_work[index] * steps * number + ROUNDING) for number in (turn, turn + 1))
-            played[index].append(players[index].block(steps + due - done))
+            more = steps // steps_of_one_more(more_work[index]) if more_work[index] else 0
+            played[index].append(players[index].block(steps + more))
     raise AssertionError  # count never ends

@@ -28,6 +28,7 @@ class ScriptedGate:
 
     def __init__(self, statuses: Sequence[str] = ("ok",), runs: int = 1000, ratio: float = 1.0) -> None:
         self.statuses, self.left, self.ratio = statuses, runs, ratio
+        self.steps: dict[str, float] = {}
         self.said: list[str] = []
         self.ran: list[str] = []
         self.played: list[tuple[float, int]] = []
@@ -41,6 +42,9 @@ class ScriptedGate:
     def figures(self, contest: Contest) -> tuple[Figures, Figures]:
         status = self.statuses[int(contest.label) % len(self.statuses)]
         return Figures(label="base"), Figures(label="head", status=status)
+
+    def step_seconds(self, contest: Contest) -> float:
+        return self.steps.get(contest.label, 0.001)
 
     def two_stages(
         self, contests: Sequence[Contest], margin_ratio: float, *, into: list[Pair], more_work: float
@@ -146,3 +150,14 @@ def test_with_no_case_that_runs_there_is_nothing_to_calibrate(contests: Sequence
     with pytest.raises(NothingToMeasureError, match="no case runs here"):
         _calibrate(gate, contests, 1)
     assert gate.played == []
+
+
+def test_a_case_whose_steps_are_too_long_to_add_one_is_left_out_and_named(contests: Sequence[Contest]) -> None:
+    gate = ScriptedGate()
+    gate.steps = {"1": 0.07}  # 33 of them are 2.3 s
+    assert _calibrate(gate, contests, 1) == 0
+    assert {number for _, number in gate.played} == {2}
+    assert any("too long" in said and said.endswith(": 1") for said in gate.said)
+    gate.steps = {str(number): 1.0 for number in range(3)}
+    with pytest.raises(NothingToMeasureError, match="too slow"):
+        _calibrate(gate, contests, 1)

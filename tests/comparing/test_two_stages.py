@@ -26,14 +26,17 @@ MARGIN = 0.02
 BASE_SECONDS = 0.01
 QUIET = Usage(cpu_seconds=0.1, involuntary_switches=0, run_delay_seconds=0.0)
 BUSY = dataclasses.replace(QUIET, run_delay_seconds=0.02)
-HOT = dataclasses.replace(QUIET, core_throttles=1)
+HOT = dataclasses.replace(QUIET, device_throttle_seconds=0.01)
+"""Of the head alone; what holds both back alike disturbs nobody."""
 STEADY = (0.999, 1.001) * 3
 
 
 def _pair(case: Case, ratio: float, stage: Stage = "first", usage: Usage = QUIET) -> Pair:
     """Return a pair of two turns whose head takes *ratio* times as long."""
     use = Use(usage=usage, window_seconds=0.1, num_threads=1)
-    base, head = (Played(step_seconds=(seconds,) * 2, uses=(use,) * 2) for seconds in (0.01, 0.01 * ratio))
+    quiet = Use(usage=QUIET, window_seconds=0.1, num_threads=1)
+    base = Played(step_seconds=(0.01,) * 2, uses=(quiet if usage == HOT else use,) * 2)
+    head = Played(step_seconds=(0.01 * ratio,) * 2, uses=(use,) * 2)
     return Pair(case=case, stage=stage, index=0, server=0, head_first=False, steps=10, base=base, head=head)
 
 
@@ -184,9 +187,9 @@ def test_where_the_base_differs_from_itself_nobody_is_called_slower(make_case: C
     found = decide([*pairs, *_pairs(held, _ratios(1.0, FIRST_PAIRS), "canary")], MARGIN)
     assert found[slower.id].verdict == "inconclusive"
     assert found[slower.id].why == (
-        f"the base differs from itself here ({held.slug}), so nothing can be said of this job"
+        f"the base differs from itself here ({held.slug}), so the clock says nothing in this job"
     )
-    assert [found[case.id].verdict for case in (same, held)] == ["same", "same"]
+    assert [found[case.id].verdict for case in (same, held)] == ["inconclusive", "inconclusive"]
 
 
 def test_a_suspect_that_got_no_second_look_for_the_base_s_sake_is_told_so(make_case: Callable[..., Case]) -> None:
@@ -194,7 +197,23 @@ def test_a_suspect_that_got_no_second_look_for_the_base_s_sake_is_told_so(make_c
     pairs = _pairs(suspect, _ratios(2.0, FIRST_PAIRS)) + _pairs(held, STEADY)
     found = decide([*pairs, *_pairs(held, _ratios(1.0, FIRST_PAIRS), "canary")], MARGIN)
     assert found[suspect.id].why.startswith("the base differs from itself here")
-    assert found[held.id].verdict == "same"
+    assert found[held.id].verdict == "inconclusive"
+
+
+def test_a_base_that_is_faster_than_itself_is_as_bad(make_case: Callable[..., Case]) -> None:
+    slower, held = make_case(workload="slower"), make_case(workload="held")
+    pairs = _fresh(slower, 9.0) + _pairs(held, STEADY)
+    faster = [1 / ratio for ratio in _ratios(1.0, FIRST_PAIRS)]
+    assert decide([*pairs, *_pairs(held, faster, "canary")], MARGIN)[slower.id].verdict == "inconclusive"
+
+
+def test_what_holds_both_sides_back_alike_disturbs_nobody(case: Case) -> None:
+    pair = _pair(case, 1.0)
+    assert pair.base is not None
+    held_back = Use(usage=HOT, window_seconds=0.1, num_threads=1)
+    both = [dataclasses.replace(played, uses=(held_back,) * 2) for played in (pair.base, pair.base)]
+    assert dataclasses.replace(pair, base=both[0], head=both[1]).disturbance == ""
+    assert dataclasses.replace(pair, head=both[1]).disturbance == "throttled"
 
 
 def test_what_was_only_held_against_itself_has_no_decision(case: Case) -> None:
@@ -221,7 +240,8 @@ def test_the_clock_s_part_of_a_row_is_the_pairs_and_the_worst_comes_first(exact:
     assert found.is_paired
     assert [row.label[0] for row in found.rows] == ["c", "b", "a"]
     row = found.rows[1]
-    assert (row.verdict, row.ratio, row.base_seconds, row.current_seconds) == ("slower", ratio, 0.5, 0.55)
+    assert (row.ratio, row.base_seconds, row.current_seconds) == (ratio, 0.5, 0.55)
+    assert (row.verdict, row.why) == ("inconclusive", "flagged skipped_steps")  # no verdict, whatever the pairs say
     assert "operators" in row.compared
     assert found.rows[2].verdict == "same"
 

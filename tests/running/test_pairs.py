@@ -178,7 +178,7 @@ class Hall:
         """Return a match of two modes of one revision."""
         pool = self.pool()
         base, head = (Side(pool=cast("Pool", pool), place=Place(working_directory=BASE), case=case) for case in cases)
-        return dataclasses.replace(self.match(pool), base=base, head=head)
+        return dataclasses.replace(self.match(pool), base=base, head=head, is_in_one_process=True)
 
     @property
     def left(self) -> list[str]:
@@ -241,7 +241,7 @@ def test_only_the_head_trains_more(hall: Hall) -> None:
     for head_first in (False, True):
         pair = play_pair(match, 0, head_first=head_first)
         assert pair.ratio == pytest.approx(2.0 * 1.5, rel=0.1)
-    assert hall.script.steps == {str(BASE): [0, 7, 7] * 2, str(HEAD): [0, 10, 11] * 2}
+    assert hall.script.steps == {str(BASE): [0, 8, 8] * 2, str(HEAD): [0, 12, 12] * 2}
 
 
 def test_a_worker_has_time_for_both_preparations_and_all_turns(hall: Hall) -> None:
@@ -279,22 +279,6 @@ def test_modes_of_one_revision_share_a_process(hall: Hall, make_case: Callable[.
     first, second = hall.script.orders
     assert [(task.case, task.rivals) for task in first] == [(hall.case, (other,))]
     assert [(task.case, task.rivals) for task in second] == [(other, (hall.case,))]
-
-
-def test_modes_of_which_one_needs_several_processes_do_not_share_them(
-    hall: Hall, make_case: Callable[..., Case]
-) -> None:
-    assert not hall.modes(hall.case, make_case(strategy="ddp", num_devices=2)).is_in_one_process
-
-
-def test_the_base_against_itself_takes_two_workers_as_the_revisions_do(hall: Hall) -> None:
-    match = hall.match(hall.pool())
-    match = dataclasses.replace(match, head=dataclasses.replace(match.base), stage="canary")
-    assert not match.is_in_one_process
-    pair = play_pair(match, 0, head_first=False)
-    assert pair.stage == "canary"
-    assert pair.ratio == pytest.approx(1.0)
-    assert [_where(tasks) for tasks in hall.script.orders] == [[str(BASE)] * 2]
 
 
 def test_the_folders_of_a_pair_are_gone_afterwards(hall: Hall) -> None:

@@ -92,25 +92,17 @@ def test_a_turn_has_a_step_at_least() -> None:
     assert (game.steps, set(game.blocks)) == (1, {("a", 1), ("b", 1)})
 
 
-@pytest.mark.parametrize(("step_seconds", "steps"), [(0.1, 1), (0.05, 2), (0.033, 3), (0.001, 100)])
-@pytest.mark.parametrize("percent", [3, 5, 10, 29])  # 0.29 x 100 is 28.999999999999996
-def test_work_that_is_not_counted_comes_to_its_share_over_the_turns(
-    step_seconds: float, steps: int, percent: int
-) -> None:
-    game = Game((step_seconds,) * 2, seconds=10.0, more_work=(0.0, percent / 100))
-    assert game.steps == steps
-    assert set(game.steps_of("a")) == {steps}
-    trained = 0
-    for number, own in enumerate(game.steps_of("b"), start=1):
-        trained += own
-        assert own >= steps
-        assert trained - number * steps == percent * steps * number // 100  # never ahead, and never a step behind
-
-
-def test_a_twentieth_more_of_a_turn_of_one_step_is_one_step_in_every_twentieth() -> None:
-    own = Game((0.1, 0.1), seconds=12.0, more_work=(0.05, 0.0)).steps_of("a")
-    assert len(own) >= 60
-    assert [number for number, steps in enumerate(own, start=1) if steps == 2] == list(range(20, len(own) + 1, 20))
+@pytest.mark.parametrize("step_seconds", [0.1, 0.05, 0.033, 0.001])
+@pytest.mark.parametrize(("share", "whole"), [(0.03, 33), (0.05, 20), (0.10, 10)])
+def test_work_that_is_not_counted_has_its_share_in_every_turn(step_seconds: float, share: float, whole: int) -> None:
+    """A median over turns would not see a step that is added to some of them only."""
+    game = Game((step_seconds,) * 2, seconds=1.0, more_work=(0.0, share))
+    assert game.steps % whole == 0
+    assert game.steps >= max(whole, 0.7 / step_seconds * 0.1)
+    assert set(game.steps_of("a")) == {game.steps}
+    assert set(game.steps_of("b")) == {game.steps + game.steps // whole}
+    ratios = [slow.window_seconds / quick.window_seconds for quick, slow in zip(*game.turns, strict=True)]
+    assert ratios == pytest.approx([1 + 1 / whole] * len(ratios))
 
 
 class Teller:

@@ -1,0 +1,196 @@
+"""What a comparison says at its end, from single runs and pairs that are made up."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bench.case import Case
+from bench.commands import _ab, _compare, ab
+from bench.commands._contests import Contest, Contests
+from bench.commands._gate import Gate
+from bench.commands._sides import Setting
+from bench.comparing.comparison import Row, failures
+from bench.pair import Pair, Played, Stage
+from bench.result import CaseResult, Counters, Environment, Measurement, Usage, Use
+from bench.running.pool import Place, Pool
+from bench.running.session import Interrupted
+
+USE = Use(usage=Usage(cpu_seconds=0.1, involuntary_switches=0), window_seconds=0.1, num_threads=1)
+STEADY = (0.999, 1.001) * 3
+
+
+@dataclasses.dataclass
+class ScriptedPool:
+    environment: Environment
+
+
+def _pair(case: Case, ratio: float, stage: Stage = "first", **fields: Any) -> Pair:
+    base, head = (Played(step_seconds=(seconds,) * 2, uses=(USE,) * 2) for seconds in (0.01, 0.01 * ratio))
+    usual: dict[str, Any] = {"index": 0, "server": 0, "head_first": False, "base": base, "head": head}
+    return Pair(case=case, stage=stage, **{**usual, **fields})
+
+
+Sides = Mapping[str, Any]
+MakeWork = Callable[..., _ab.Work]
+
+
+@pytest.fixture(name="make_work")
+def _make_work(make_case: Callable[..., Case], make_measurement: Callable[..., Measurement]) -> MakeWork:
+    """Return the maker of work whose single runs are done: by workload, the fields of base and head, or a failure."""
+
+    def result(case: Case, side: Sides) -> CaseResult:
+        if "status" in side:
+            return CaseResult(case=case, round=0, status=side["status"], reason=side.get("reason"))
+        counted = {"source": "dispatch", "operators": 61, **(side.get("counters") or {})}
+        counters = None if side.get("counters", {}) is None else Counters(**counted)
+        return CaseResult(case=case, round=0, status="ok", measurement=make_measurement(counters=counters))
+
+    def make(runs: Mapping[str, tuple[Sides, Sides]], *words: str, new: Sequence[str] = ()) -> _ab.Work:
+        parser = argparse.ArgumentParser()
+        ab.add_arguments(parser)
+        pool = cast("Pool", ScriptedPool(Environment(hard={"torch": "2.13.0"})))
+        base, head = (
+            Setting(name=name, place=Place(name=name, working_directory=Path()), pool=pool) for name in ("old", "new")
+        )
+        gate = Gate(base=base, head=head, budget_seconds=80.0, timeout_seconds=30.0, say=lambda _: None)
+        able = []
+        for workload, sides in runs.items():
+            case = make_case(workload=workload)
+            able.append(Contest(base=case, head=case, label=workload))
+            for name, side in zip(("base", "head"), sides, strict=True):
+                gate.results[name, case.id] = result(case, side)
+        options = parser.parse_args(["--base", "x", *words])
+        return _ab.Work(gate=gate, contests=Contests(able=tuple(able), new=tuple(new)), options=options)
+
+    return make
+
+
+def _rows(work: _ab.Work) -> dict[str, Row]:
+    return {row.label: row for row in work.comparison(has_ended_early=False).rows}
+
+
+OK: tuple[Sides, Sides] = ({}, {})
+
+
+def test_a_case_of_which_a_counter_is_not_known_on_one_side_is_timed_all_the_same(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head that is so slow that no time was left to count is the last one that may go untimed."""
+    work = make_work({"mlp": ({}, {"counters": None}), "broken": ({}, {"status": "error", "reason": "x"})})
+    timed: list[Contest] = []
+    monkeypatch.setattr(Gate, "two_stages", lambda _self, contests, _margin, *, into: timed.extend(contests))
+    work.measure()
+    assert [contest.label for contest in timed] == ["mlp"]
+    assert "not known now" in _rows(work)["mlp"].gap
+
+
+def test_counts_of_two_kinds_are_not_compared(make_work: MakeWork) -> None:
+    work = make_work({"mlp": ({}, {"counters": {"source": "profiler", "operators": 300}})})
+    row = _rows(work)["mlp"]
+    assert (row.changes, "operators" in row.compared, "peak_allocated_bytes" in row.compared) == ((), False, True)
+    assert row.gap == "operators were counted by dispatch and by profiler, and so are not compared"
+
+
+@pytest.mark.parametrize(("broken", "fails"), [("head", True), ("base", False), ("", False)])
+def test_a_head_that_breaks_while_taking_turns_has_failed(make_work: MakeWork, broken: str, fails: bool) -> None:
+    work = make_work({"mlp": OK})
+    case = work.contests.able[0].head
+    ended: dict[str, Any] = {
+        "status": "crashed",
+        "reason": "killed by SIGSEGV",
+        "broken": broken,
+        "base": None,
+        "head": None,
+    }
+    work.pairs += [_pair(case, 1.0), _pair(case, 1.0, **ended)]
+    found = work.comparison(has_ended_early=False)
+    assert bool(failures(found, frozenset())) == fails
+    (row,) = found.rows
+    said = "crashed: killed by SIGSEGV (while taking turns)"
+    assert (row.failure, row.verdict) == ((said, None) if fails else ("", "inconclusive"))
+
+
+def test_a_canary_that_breaks_says_nothing_of_its_case(make_work: MakeWork) -> None:
+    work = make_work({"mlp": OK})
+    case = work.contests.able[0].head
+    ended: dict[str, Any] = {"status": "oom", "broken": "head", "base": None, "head": None}
+    work.pairs += [*(_pair(case, ratio) for ratio in STEADY), _pair(case, 1.0, "canary", **ended)]
+    assert _rows(work)["mlp"].verdict == "same"
+
+
+def test_a_workload_that_only_the_base_s_worker_could_miss_is_new(
+    make_work: MakeWork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The change that brings the first benchmark must not fail for it."""
+    reason = "workload module 'package.models' is not found from here; give file.py:function"
+    work = make_work({"package.models": ({"status": "error", "reason": reason}, {})}, new=("other",))
+    found = work.comparison(has_ended_early=False)
+    assert (found.rows, found.new, found.fixed) == ((), ("other", "package.models"), ())
+    assert _compare.conclude(found, [], frozenset()) == 0
+    assert "every case is new" in capsys.readouterr().err
+
+
+def test_a_base_that_fails_otherwise_is_no_new_case(make_work: MakeWork) -> None:
+    found = make_work({"mlp": ({"status": "error", "reason": "ValueError: x"}, {})}).comparison(has_ended_early=False)
+    assert (found.new, found.fixed) == ((), ("mlp",))
+    assert _compare.conclude(found, [], frozenset()) == 3
+
+
+def test_what_ended_early_keeps_its_figures_and_claims_nothing(make_work: MakeWork) -> None:
+    work = make_work({"mlp": ({}, {"counters": {"operators": 63}}), "cnn": OK})
+    del work.gate.results["head", work.contests.able[1].key]
+    work.pairs += [_pair(work.contests.able[0].head, 0.5 * ratio) for ratio in STEADY]
+    found = work.comparison(has_ended_early=True)
+    (row,) = found.rows
+    assert row.ratio is not None
+    assert row.ratio.value == pytest.approx(0.5)
+    assert (row.verdict, row.why) == ("inconclusive", "interrupted")
+    assert [change.name for change in row.changes] == ["operators"]
+    assert found.vanished == ()
+
+
+def test_an_error_after_the_first_figures_is_told_with_what_is_known(
+    make_work: MakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make_work({"mlp": ({}, {"counters": {"operators": 63}})}, "--format", "json", "--out", str(tmp_path / "out"))
+
+    def full(_self: object) -> None:
+        raise OSError(28, "No space left on device", "pairs.jsonl")
+
+    monkeypatch.setattr(_ab, "_begin", lambda *_: work)
+    monkeypatch.setattr(_ab.Work, "measure", full)
+    assert _ab.run(work.options) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("pairs.jsonl: No space left on device: what is known by now follows")
+    assert json.loads(said.out)["rows"][0]["changes"]
+
+
+def test_an_interrupted_calibration_says_nothing_of_a_comparison(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make_work({"mlp": OK})
+    work.options.base, work.options.calibrate = None, 3
+
+    def interrupted(*_: object) -> int:
+        raise Interrupted(2)
+
+    monkeypatch.setattr(_ab, "_begin", lambda *_: work)
+    monkeypatch.setattr(_ab, "calibrate", interrupted)
+    assert _ab.run(work.options) == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_a_compiled_case_s_pairs_are_not_counted_as_if_each_compiled_from_nothing(make_work: MakeWork) -> None:
+    work = make_work({"mlp": OK})
+    (contest,) = work.contests.able
+    usual = work.gate.pace(contest).overhead_seconds
+    for key, result in work.gate.results.items():
+        assert result.measurement is not None
+        compiled = dataclasses.replace(result.measurement, compile_seconds=20.0, warmup_total_seconds=20.1)
+        work.gate.results[key] = dataclasses.replace(result, measurement=compiled)
+    assert work.gate.pace(contest).overhead_seconds == pytest.approx(usual, abs=0.1)
