@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ _PATH_OF_OURS = re.compile(rf".*/{PREFIX}[0-9a-f]{{8}}-\w{{8}}/\d+/[^/]+", re.DO
 """Of a worktree in such a folder: strict, since what it fits may be removed."""
 _LOCK_FILE = "lock"
 """In that folder. Its owner holds it while it lives: the system lets go of it however a process ends."""
+_YOUNG_SECONDS = 60.0
+"""Until then a folder without a lock may be that of a run which is just about to take it."""
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Wait until the folders are gone: an impatient person's second Ctrl-C comes while the first one tidies up."""
 _UNFINISHED = "locked initializing"
@@ -69,6 +72,11 @@ def remove_abandoned(repository: Path) -> None:
         with contextlib.ExitStack() as stack:
             if _is_abandoned(folder, stack):
                 _remove_worktrees(repository, folder)
+    for folder in Path(tempfile.gettempdir()).glob(f"{_prefix_here()}*"):  # killed before its first worktree
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            is_old = time.time() - folder.stat().st_mtime > _YOUNG_SECONDS
+            if is_old and (folder / _LOCK_FILE).exists() and _is_abandoned(folder, stack):
+                _remove_tree(folder)
 
 
 def _prefix_here() -> str:

@@ -83,9 +83,15 @@ def test_the_json_is_the_comparison(found: Comparison) -> None:
 
 def test_junit_has_a_test_case_a_row_and_a_failure_where_one_fails(found: Comparison) -> None:
     suite = ElementTree.fromstring(_rendered("junit", found, "counters"))
-    assert (suite.tag, suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("testsuite", "3", "2", "0")
-    ends = {str(case.get("name")).split("-")[0]: [child.tag for child in case] for case in suite}
-    assert ends == {"lstm": ["failure", "system-out"], "mlp": ["failure", "system-out"], "cnn": ["system-out"]}
+    counted = [suite.get(name) for name in ("tests", "failures", "skipped")]
+    assert (suite.tag, counted) == ("testsuite", ["4", "2", "1"])
+    ends = [(str(case.get("name")).split("-")[0], [child.tag for child in case]) for case in suite]
+    assert ends[:3] == [
+        ("lstm", ["failure", "system-out"]),
+        ("mlp", ["failure", "system-out"]),
+        ("cnn", ["system-out"]),
+    ]
+    assert (ends[3][1], suite[3][0].get("message")) == (["skipped"], "new")
 
 
 def test_what_was_not_compared_is_skipped_in_junit(make_side: MakeSide) -> None:

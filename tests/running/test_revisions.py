@@ -1,6 +1,7 @@
 """Two revisions side by side: the right files, nothing of the user's touched, and nothing left behind."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -696,3 +697,18 @@ def test_a_worktree_whose_adding_was_killed_goes_too(
     with checked_out(["v1"], repository_of(root)):
         pass
     assert nothing_left()
+
+
+def test_a_folder_of_a_run_that_was_killed_before_its_first_worktree_goes_once_it_is_old(
+    root: Path, temporary: Path
+) -> None:
+    old, young, held = (temporary / f"{worktrees._prefix_here()}{name}" for name in ("old", "young", "held"))
+    for folder in (old, young, held):
+        folder.mkdir()
+        (folder / "lock").touch()
+        if folder != young:
+            os.utime(folder, (0, 0))
+    with (held / "lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        worktrees.remove_abandoned(root)
+    assert [folder.exists() for folder in (old, young, held)] == [False, True, True]

@@ -7,6 +7,8 @@ from bench.comparing.formats import _words
 
 MAX_BYTES = 64_000
 """GitHub refuses a comment of more than 65 536 characters."""
+MIN_ROOM_BYTES = 1000
+"""Of the folded part; in less than that there is nothing to unfold."""
 FILE_NAME = "comparison.md"
 
 
@@ -23,8 +25,10 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
     if len(worst) == len(comparison.rows):
         return "\n".join(_cut(parts, MAX_BYTES)) + "\n"
     folded = ["", "<details><summary>All cases</summary>", "", *_table(comparison.rows)]
-    shown = _cut(parts, MAX_BYTES)
+    shown = _cut(parts, MAX_BYTES - MIN_ROOM_BYTES)
     room = MAX_BYTES - sum(len(line.encode()) + 1 for line in shown)
+    if room < MIN_ROOM_BYTES:
+        return "\n".join(shown) + "\n"
     return "\n".join([*shown, *_cut(folded, room), "", "</details>"]) + "\n"
 
 
