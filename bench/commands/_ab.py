@@ -15,7 +15,7 @@ from bench.commands._calibrate import calibrate
 from bench.commands._contests import Contest, Contests
 from bench.commands._destination import make_directory
 from bench.commands._gate import Gate
-from bench.commands._progress import Progress
+from bench.commands._progress import Progress, counted
 from bench.commands._report import told
 from bench.comparing.comparison import USUALLY_FAILS, Comparison, Row, compare, failures, worst_first
 from bench.comparing.formats._words import change
@@ -104,7 +104,7 @@ class Work:
     def measure(self) -> None:
         """Run each side once, then, unless counters are all that is wanted, let them take turns."""
         able = self.contests.able
-        self.gate.say(f"memory and counters of {len(able)} cases, one run a side")
+        self.gate.say(f"memory and counters of {counted(len(able), 'case')}, one run a side")
         for contest in able:
             self.gate.run_once(contest)
             for row in self._exact([contest]).rows:
@@ -151,7 +151,7 @@ class Work:
         if self.pairs:
             dropped = sum(bool(pair.disturbance) for pair in self.pairs)
             rest = f", of which {dropped} were disturbed and do not count" if dropped else ""
-            yield f"Both took turns on this machine, in {len(self.pairs)} pairs of fresh workers{rest}."
+            yield f"Both took turns on this machine, in {counted(len(self.pairs), 'pair')} of fresh workers{rest}."
         if self.options.axis:
             axis, values = self.options.axis
             yield f"Modes: {axis} {values[0]} is the base of {', '.join(values[1:])}."

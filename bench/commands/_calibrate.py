@@ -1,12 +1,14 @@
 """How often `ab` is right on this machine: base against itself, and against itself made slower on purpose."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from rich.text import Text
 
 from bench.commands._contests import Contest
 from bench.commands._gate import Gate
+from bench.commands._progress import counted
 from bench.comparing.two_stages import decide
 from bench.errors import NothingToMeasureError
 from bench.pair import Pair
@@ -62,7 +64,8 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
     if not able:
         raise NothingToMeasureError("every case is too slow to be made slower by whole steps")
     most_seconds = len(able) * gate.budget_seconds * len(SLOWDOWNS) * repeats
-    gate.say(f"{repeats} runs at each of {len(SLOWDOWNS)} slowdowns, at most {most_seconds / 60:.0f} minutes in all")
+    runs = f"{counted(repeats, 'run')} at each of {len(SLOWDOWNS)} slowdowns"
+    gate.say(f"{runs}, at most {counted(math.ceil(most_seconds / 60), 'minute')} in all")
     scores = [Score(slowdown_ratio=ratio) for ratio in SLOWDOWNS]
     try:
         for number in range(repeats):
@@ -72,7 +75,8 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
                 gate.two_stages(able, margin_ratio, into=pairs, more_work=score.slowdown_ratio)
                 score.add([found.verdict for found in decide(pairs, margin_ratio).values()])
     finally:
-        _show([score for score in scores if score.runs])
+        if seen := [score for score in scores if score.runs]:
+            _show(seen)
     return 0
 
 

@@ -64,11 +64,11 @@ class Progress:
         """Say what is to be done."""
         self._plan, self._cases = plan, cases
         sampling = plan.sampling
-        until = _counted(sampling.rounds, "round") if sampling.rounds else f"about {sampling.budget_seconds:.0f} s"
+        until = counted(sampling.rounds, "round") if sampling.rounds else f"about {sampling.budget_seconds:.0f} s"
         until += ", compilation apart" if any(case.is_compiled for case in cases) else ""
         others = len(plan.cases) - len(cases)
         rest = f", {others} cannot run here" if others else ""
-        self.say(f"{_counted(len(cases), 'case')}{rest}; each in fresh processes, round by round, for {until}")
+        self.say(f"{counted(len(cases), 'case')}{rest}; each in fresh processes, round by round, for {until}")
         if self._is_terminal:
             self._task = self._bar.add_task("round 1", total=1.0, left="")
 
@@ -104,5 +104,6 @@ class Progress:
         return done / total, f"about {left:.0f} s left"
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return ``1 case`` or ``3 cases``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
