@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 
 from bench import __version__, registry
 from bench.errors import BenchError, UsageError, nearest, unknown_value
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _refuse_other_encodings(arguments)
         command, rest = _command_of(arguments)
         module = registry.load("commands", command)
-        options = _parse(command, module, rest)
+        options = _parse(command, rest)
         status: int = module.execute(options)
         sys.stdout.flush()
     except BenchError as error:
@@ -56,9 +55,10 @@ def _command_of(arguments: list[str]) -> tuple[str, list[str]]:
     return arguments[0], arguments[1:]
 
 
-def _parse(command: str, module: ModuleType, arguments: list[str]) -> argparse.Namespace:
+def parser_of(command: str, program: str) -> argparse.ArgumentParser:
+    """Return the parser of one subcommand, which says *program* where it names this program; docs/cli.md shows it."""
     parser = _Parser(
-        prog=f"{_program()} {command}" if command != DEFAULT_COMMAND else _program(),
+        prog=f"{program} {command}" if command != DEFAULT_COMMAND else program,
         description=registry.summary("commands", command),
         epilog=_other_commands() if command == DEFAULT_COMMAND else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -66,7 +66,12 @@ def _parse(command: str, module: ModuleType, arguments: list[str]) -> argparse.N
     )
     if command == DEFAULT_COMMAND:
         parser.add_argument("--version", action="version", version=f"stepbench {__version__}")
-    module.add_arguments(parser)
+    registry.load("commands", command).add_arguments(parser)
+    return parser
+
+
+def _parse(command: str, arguments: list[str]) -> argparse.Namespace:
+    parser = parser_of(command, _program())
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise _unknown_argument(unknown[0], parser)

@@ -25,6 +25,7 @@ class Workload:
     item: str = "sample"
     """What the throughput counts besides samples, such as "token"."""
     items_per_sample: int = 1
+    """How many of them a sample has, such as 1024."""
     optimizer: Callable[[Iterable["torch.nn.Parameter"]], "torch.optim.Optimizer"] | None = None
     """Takes the parameters; None: AdamW, fused where the device has it."""
     channels_last: bool = False
