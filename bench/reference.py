@@ -14,7 +14,8 @@ def comparable_groups(cases: Iterable[Case]) -> list[list[Case]]:
 
 
 def reference_of(group: Sequence[Case]) -> Case:
-    """Return the reference of a group of cases that ran: cpu x single x fp32 x eager, else its first."""
-    usual = ("cpu", "single", "fp32", "eager")
-    matches = (case for case in group if (case.device_type, case.strategy, case.precision, case.compile) == usual)
-    return next(matches, group[0])
+    """Return the reference of a group of cases that ran: cpu x single x fp32 x eager x clean, else its first clean one."""
+    usual = ("cpu", "single", "fp32", "eager", "clean")
+    axes = [(case.device_type, case.strategy, case.precision, case.compile, case.loop) for case in group]
+    clean = [case for case in group if case.loop == "clean"]
+    return group[axes.index(usual)] if usual in axes else next(iter(clean), group[0])

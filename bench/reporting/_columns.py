@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.cells import cell_len
 
-from bench.reporting._labels import cut_middle, strategy
-from bench.reporting._numbers import SECONDS, digits, size, times_with_interval, with_interval
-from bench.reporting._rows import Row
+from bench.labels import cut_middle, strategy
+from bench.numbers import SECONDS, digits, size, times_with_interval, with_interval
+from bench.results.rows import Row
 from bench.reporting._terminal import GAP
 
 _WORKLOAD_LENGTHS = (32, 24, 16, 12)

@@ -9,8 +9,8 @@ from rich.text import Text
 from bench.flags import DOUBTFUL, FLAGS
 from bench.reporting import _unmeasured
 from bench.reporting._columns import Column, columns, fitting
-from bench.reporting._labels import variant, varied_batches
-from bench.reporting._rows import Row, rows
+from bench.labels import variant, varied_batches
+from bench.results.rows import Row, rows
 from bench.reporting._terminal import ASCII, GAP, borderless_table, program
 from bench.results.frame import Run
 

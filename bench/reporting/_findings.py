@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from bench.case import Case
 from bench.flags import DOUBTFUL
-from bench.reporting._labels import cut_middle, difference
-from bench.reporting._numbers import TIMES, digits
-from bench.reporting._rows import Row
+from bench.labels import cut_middle, difference
+from bench.numbers import TIMES, digits
+from bench.results.rows import Row
 from bench.result import PHASES, DeviceInfo
 from bench.statistics import MARGIN_RATIO, Interval
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from bench.case import Case
 from bench.explanations import Explanation, explain
-from bench.reporting._labels import extras, strategy, varied_batches
-from bench.reporting._rows import Row
+from bench.labels import extras, strategy, varied_batches
+from bench.results.rows import Row
 from bench.result import STATUSES
 
 NEVER_RAN = ("skipped", "unsupported")

@@ -8,9 +8,9 @@ from matplotlib.patches import Patch
 
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
-from bench.reporting._numbers import BYTES, Unit, fitting, size
+from bench.numbers import BYTES, Unit, fitting, size
 from bench.reporting._pages import page
-from bench.reporting._rows import Row, rows
+from bench.results.rows import Row, rows
 from bench.reporting._style import GREY, INK, fills, save
 from bench.results.frame import Run
 

@@ -9,9 +9,9 @@ from matplotlib.patches import Patch
 
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
-from bench.reporting._numbers import SECONDS, Unit, fitting, with_interval
+from bench.numbers import SECONDS, Unit, fitting, with_interval
 from bench.reporting._pages import page, remarks
-from bench.reporting._rows import Row, rows
+from bench.results.rows import Row, rows
 from bench.reporting._style import BLUE, GREEN, INK, ORANGE, PURPLE, save
 from bench.result import PHASES
 from bench.results.frame import Run

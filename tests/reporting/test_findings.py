@@ -7,7 +7,7 @@ import pytest
 
 from bench.case import Case
 from bench.reporting import _findings
-from bench.reporting._rows import rows
+from bench.results.rows import rows
 from bench.result import CaseResult, DeviceInfo, SamplingPlan
 from bench.results.frame import Run
 
