@@ -190,10 +190,14 @@ def _recompiles() -> int | None:
 
 
 def _around_optimizer(step: TrainingStep, begins: Callable[[], None], ends: Callable[[], None]) -> Callable[[], None]:
-    """Return a border that calls *begins* where the phase before the optimizer ends, and *ends* where it ends itself."""
+    """Return a border that calls *begins* where the optimizer's phase begins, and *ends* where it ends."""
     before = step.phases.index("optimizer") - 1
     calls = iter((*[_do_nothing] * before, begins, ends, *[_do_nothing] * len(step.phases)))
-    return lambda: next(calls)()
+
+    def border() -> None:
+        next(calls)()
+
+    return border
 
 
 def _do_nothing() -> None:

@@ -52,10 +52,14 @@ def print_conclusions(run: Run, console: Console) -> None:
 def by_claim(findings: Sequence[Finding]) -> Mapping[str, Sequence[Finding]]:
     """Return the findings that say something, those of one claim together and what is sure before what is not."""
     found: dict[str, list[Finding]] = {}
-    for finding in sorted(findings, key=lambda finding: finding.verdict == "inconclusive"):
+    for finding in findings:
         if finding.verdict != "not_here":
             found.setdefault(finding.claim, []).append(finding)
-    return found
+    return {claim: sorted(members, key=_is_open) for claim, members in found.items()}
+
+
+def _is_open(finding: Finding) -> bool:
+    return finding.verdict == "inconclusive"
 
 
 def by_reason(findings: Sequence[Finding]) -> Mapping[str, Sequence[str]]:

@@ -7,11 +7,10 @@ from bench.case import Case
 from bench.flags import DOUBTFUL
 from bench.labels import cut_middle, difference
 from bench.numbers import TIMES, digits
-from bench.results.rows import Row
 from bench.result import PHASES, DeviceInfo
+from bench.results.rows import Row
+from bench.results.sentences import NAME_LENGTH, place, workload_name
 from bench.statistics import MARGIN_RATIO, Interval
-
-_NAME_LENGTH = 40
 
 
 def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
@@ -82,7 +81,7 @@ def _longest_phase(row: Row) -> str | None:
 def _neutral(what: str, measured: Sequence[Row]) -> str:
     if not measured:
         return f"{what}: nothing was measured"
-    workloads = _unique(cut_middle(row.case.workload, _NAME_LENGTH) for row in measured)
+    workloads = _unique(cut_middle(row.case.workload, NAME_LENGTH) for row in measured)
     count = "1 case" if len(measured) == 1 else f"{len(measured)} cases"
     shown = ", ".join(workloads) if len(workloads) <= 3 else f"{len(workloads)} workloads"  # noqa: PLR2004 - fits a line
     return f"{what} of {shown} ({count})"
@@ -90,19 +89,15 @@ def _neutral(what: str, measured: Sequence[Row]) -> str:
 
 def _workload(case: Case, rows: Iterable[Row]) -> str:
     """Return the workload's name, with the batch where the run has several of them."""
-    name = cut_middle(case.workload, _NAME_LENGTH)
     sizes = {row.case.global_batch_size for row in rows if row.case.workload == case.workload}
-    return name if len(sizes) == 1 else f"{name} (batch {case.global_batch_size})"
+    return workload_name(case, with_batch=len(sizes) > 1)
 
 
 def _place(case: Case, other: Case, devices: Sequence[DeviceInfo]) -> str:
-    """Return where both were measured; empty where that differs or has no name."""
+    """Return where both were measured; empty where that differs."""
     if case.device != other.device:
         return ""
-    if case.device_type == "cpu":
-        return " on this CPU"
-    names = _unique(device.name for device in devices if device.type == case.device_type)
-    return f" on {names[0]}" if len(names) == 1 else f" on {case.device}"
+    return place(min(case, other, key=lambda either: either.num_devices), devices)
 
 
 def _reciprocal(ratio: Interval) -> Interval:

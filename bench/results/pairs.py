@@ -10,7 +10,7 @@ from bench.labels import varied_batches
 from bench.result import DeviceInfo
 from bench.results.frame import Run
 from bench.results.rows import Row, rows
-from bench.statistics import Interval, paired_ratio
+from bench.statistics import Interval, log_t_interval
 
 Partners = Callable[[Case], tuple[Case, ...]]
 """From a case to those that differ from it in the one axis, the best first; none where it has nothing to do with it."""
@@ -37,7 +37,7 @@ class Pair:
     @functools.cached_property
     def speed(self) -> Interval:
         """How many times as fast the case is; without bounds where one round is all that both have."""
-        return paired_ratio(list(self.speed_ratios.values()), [1.0] * len(self.speed_ratios))
+        return log_t_interval(list(self.speed_ratios.values()))
 
     @property
     def memory_ratio(self) -> float | None:
@@ -72,8 +72,7 @@ class Evidence:
 
     def pair(self, case: Case, other: Case) -> Pair | None:
         """Return the two as a pair; None where one has no figure, or no round in common with the other."""
-        found = [self.rows.get(either) for either in (case, other)]
-        ours, theirs = found
+        ours, theirs = self.rows.get(case), self.rows.get(other)
         if ours is None or theirs is None or not (ours.is_measured and theirs.is_measured):
             return None
         times, others = self.step_seconds[case.id], self.step_seconds[other.id]

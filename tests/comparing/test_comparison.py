@@ -7,7 +7,6 @@ import pytest
 
 from bench.comparing.comparison import Change, Comparison, Row, compare, failures
 from bench.result import Environment
-from bench.statistics import Interval
 from tests.comparing.conftest import ELSEWHERE, HERE, MakeSide
 
 MIB = 2**20

@@ -27,13 +27,15 @@ def speed_topic(
     Return a topic with one finding of each workload, batch and device.
 
     Args:
-        name: As in `Topic`, and so are `claim`, `partners`, `min_accelerators` and `suite`.
+        name: As in `Topic`.
         claim: Says that cases are faster than their partners, or slower.
-        partners: Which cases it takes.
+        partners: As in `Topic`.
         words: What the two of a pair are called.
         expects_more: Whether the claim is that they are faster.
         variant: What of a case asks for a finding of its own besides.
         tail: What stands behind the speed: a clause that begins with its own sign or a space.
+        min_accelerators: As in `Topic`.
+        suite: As in `Topic`.
     """
 
     def find(topic: Topic, evidence: Evidence) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Is a GPU faster than the CPU?"""
+"""Whether a GPU is faster than the CPU."""
 
 import dataclasses
 

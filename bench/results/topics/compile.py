@@ -1,4 +1,4 @@
-"""Does torch.compile pay, and after how many steps?"""
+"""Whether torch.compile pays, and after how many steps."""
 
 import dataclasses
 

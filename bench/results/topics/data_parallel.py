@@ -1,4 +1,4 @@
-"""Is DataParallel slower than DDP?"""
+"""Whether DataParallel is slower than DDP."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What is saved by pinned memory, and by a batch that is on the device already?"""
+"""What pinned memory saves, and a batch that is on the device already."""
 
 import dataclasses
 

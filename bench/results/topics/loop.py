@@ -1,4 +1,4 @@
-"""What does it cost to read the loss after every step?"""
+"""What it costs to read the loss after every step."""
 
 import dataclasses
 import functools

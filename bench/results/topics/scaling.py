@@ -1,9 +1,9 @@
-"""Do more devices train faster, on the same global batch?"""
+"""Whether more devices train faster, on the same global batch."""
 
 import dataclasses
 
 from bench.case import Case
-from bench.numbers import TIMES, percent_with_bounds
+from bench.numbers import percent_with_bounds
 from bench.results.finding import Verdict
 from bench.results.pairs import Evidence, Pair
 from bench.results.sentences import Words, count, device_name
