@@ -73,9 +73,7 @@ def test_a_sure_gain_is_said_with_its_interval_and_what_it_needs_in_memory(
     assert found.ratio.low < 2.81 < found.ratio.value + 0.01
 
 
-def test_a_sure_loss_is_said_as_the_speed_that_is_left(
-    make_case: MakeCase, told: Callable[..., list[Finding]]
-) -> None:
+def test_a_sure_loss_is_said_as_the_speed_that_is_left(make_case: MakeCase, told: Callable[..., list[Finding]]) -> None:
     found = told("amp_speed", _of(make_case(), STEADY), _of(make_case(precision="amp_fp16"), HALF_AS_FAST))
     assert _only(found) == (
         "refuted",
@@ -83,9 +81,7 @@ def test_a_sure_loss_is_said_as_the_speed_that_is_left(
     )
 
 
-def test_what_lies_within_the_margin_is_no_difference(
-    make_case: MakeCase, told: Callable[..., list[Finding]]
-) -> None:
+def test_what_lies_within_the_margin_is_no_difference(make_case: MakeCase, told: Callable[..., list[Finding]]) -> None:
     bf16 = make_case(precision="amp_bf16")
     found = told("amp_speed", _of(make_case(), STEADY), _of(bf16, [0.00398, 0.004, 0.00402]))
     verdict, sentence = _only(found)
@@ -96,9 +92,7 @@ def test_what_lies_within_the_margin_is_no_difference(
 def test_an_interval_that_holds_1_makes_no_claim_and_says_how_many_rounds_would(
     make_case: MakeCase, told: Callable[..., list[Finding]]
 ) -> None:
-    found = told(
-        "amp_speed", _of(make_case(), STEADY), _of(make_case(precision="amp_bf16"), [0.0034, 0.0037, 0.0041])
-    )
+    found = told("amp_speed", _of(make_case(), STEADY), _of(make_case(precision="amp_bf16"), [0.0034, 0.0037, 0.0041]))
     verdict, sentence = _only(found)
     assert verdict == "inconclusive"
     assert re.fullmatch(
@@ -181,7 +175,9 @@ def test_memory_of_workloads_that_agree_is_one_sentence_and_needs_no_interval(
         ("confirmed", "AMP bf16 needs less memory than fp32 on this CPU: 30 % for cnn, 11 % for lstm"),
         ("no_difference", "AMP bf16 needs as much memory as fp32 on this CPU, within 2 %: transformer"),
     ]
-    assert [finding.ratio.value for finding in found if finding.ratio] == pytest.approx([1.07, (0.7 * 0.89) ** 0.5, 1.01])
+    assert [finding.ratio.value for finding in found if finding.ratio] == pytest.approx(
+        [1.07, (0.7 * 0.89) ** 0.5, 1.01]
+    )
     assert found[1].case_id == ""
 
 
@@ -238,8 +234,10 @@ def test_amp_of_two_sizes_of_a_model_says_which_gains_more(
     found = told("amp_large", *size("gpt2", 10**8, TWICE_AS_FAST), *size("small", 10**5, STEADY))
     assert _only(found) == (
         "confirmed",
-        f"AMP bf16 trains transformer:gpt2 at 2.00{X} and transformer:small at 1.00{X} the speed of fp32 on NVIDIA H100; "
-        f"the larger gains more: 2.000{X} as much (2.000 to 2.000)",
+        (
+            f"AMP bf16 trains transformer:gpt2 at 2.00{X} and transformer:small at 1.00{X} the speed of fp32 on NVIDIA H100; "
+            f"the larger gains more: 2.000{X} as much (2.000 to 2.000)"
+        ),
     )
     found = told("amp_large", *size("gpt2", 10**8, TWICE_AS_FAST), *size("small", 10**5, TWICE_AS_FAST))
     assert _only(found)[0] == "no_difference"
@@ -273,8 +271,10 @@ def test_more_gpus_have_an_efficiency_and_only_on_the_same_global_batch(
     found = told("more_devices", single, _of(strong, [0.0025, 0.0025, 0.0025]), _of(weak, STEADY))
     assert _only(found) == (
         "confirmed",
-        f"DDP on 2 {X} NVIDIA H100 trains mlp (batch 64) 1.600{X} faster than one of them (1.600 to 1.600): "
-        "80 % (80 to 80) efficiency",
+        (
+            f"DDP on 2 {X} NVIDIA H100 trains mlp (batch 64) 1.600{X} faster than one of them (1.600 to 1.600): "
+            "80 % (80 to 80) efficiency"
+        ),
     )
     assert _only(told("more_devices", single, _of(weak, STEADY)))[0] == "not_here"
 
@@ -289,8 +289,10 @@ def test_processes_on_a_cpu_are_said_with_their_threads_and_without_an_efficienc
     )
     assert _only(found) == (
         "refuted",
-        f"Two processes of one thread each train mlp at 0.5000{X} the speed of one process of two threads on this CPU "
-        "(0.5000 to 0.5000)",
+        (
+            f"Two processes of one thread each train mlp at 0.5000{X} the speed of one process of two threads on this CPU "
+            "(0.5000 to 0.5000)"
+        ),
     )
 
 
@@ -305,13 +307,17 @@ def test_reading_the_loss_costs_what_it_costs(
     counted = Counters(source="dispatch", host_syncs=1)
     assert cost(HALF_AS_FAST, "cuda", counters=counted) == (
         "confirmed",
-        f"A loop with {habit} in every step trains mlp at 0.5000{X} the speed of one without on NVIDIA H100 "
-        "(0.5000 to 0.5000); the host waits for the device once a step",
+        (
+            f"A loop with {habit} in every step trains mlp at 0.5000{X} the speed of one without on NVIDIA H100 "
+            "(0.5000 to 0.5000); the host waits for the device once a step"
+        ),
     )
     assert cost(STEADY, "cpu") == (
         "no_difference",
-        f"No measurable cost of {habit} in every step for mlp on this CPU in 3 rounds: 1.000{X} the speed "
-        "(1.000 to 1.000)",
+        (
+            f"No measurable cost of {habit} in every step for mlp on this CPU in 3 rounds: 1.000{X} the speed "
+            "(1.000 to 1.000)"
+        ),
     )
     verdict, sentence = cost([0.0038, 0.0040, 0.0042], "cpu")
     assert verdict == "inconclusive"
@@ -330,13 +336,17 @@ def test_pinned_memory_is_held_against_pageable_and_a_resident_batch_against_the
     ]
     assert _only(told("pinned_input", *measured)) == (
         "confirmed",
-        f"A batch from pinned memory trains mlp 2.000{X} faster than one from pageable memory on NVIDIA H100 "
-        "(2.000 to 2.000)",
+        (
+            f"A batch from pinned memory trains mlp 2.000{X} faster than one from pageable memory on NVIDIA H100 "
+            "(2.000 to 2.000)"
+        ),
     )
     assert _only(told("resident_input", *measured)) == (
         "confirmed",
-        f"A batch that is on the device already trains mlp 2.000{X} faster than one from pinned memory on NVIDIA H100 "
-        "(2.000 to 2.000)",
+        (
+            f"A batch that is on the device already trains mlp 2.000{X} faster than one from pinned memory on NVIDIA H100 "
+            "(2.000 to 2.000)"
+        ),
     )
     assert "pageable" in _only(told("resident_input", measured[0], measured[2]))[1]
 
