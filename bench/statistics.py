@@ -126,10 +126,14 @@ def verdict_of(time_ratio: Interval, margin_ratio: float = MARGIN_RATIO) -> Verd
 
 
 def rounds_needed(rounds: int, ratio: Interval, margin_ratio: float) -> int | None:
-    """Return about how many rounds would decide; None: no number of them, as the value is at the margin itself."""
+    """
+    Return about how many rounds would decide.
+
+    None: no number of them, as the value is at the margin itself, or nothing is known of the spread.
+    """
     half_width = ratio.half_width_ratio
     distance = abs(margin_ratio - abs(ratio.value - 1))
-    if half_width is None or distance < margin_ratio / 20:  # then 400 times as many would not do
+    if half_width is None or not math.isfinite(half_width) or distance < margin_ratio / 20:  # 400 times as many
         return None
     return max(rounds + 1, math.ceil(round(rounds * (half_width / distance) ** 2, 6)))
 

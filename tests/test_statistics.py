@@ -410,3 +410,8 @@ def test_the_rounds_that_are_needed_grow_with_the_square_of_what_the_interval_is
 ) -> None:
     interval = Interval(value=ratio, low=ratio * (1 - half_width), high=ratio * (1 + half_width))
     assert rounds_needed(8, interval, 0.02) == needed
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, None), (0.0, math.inf)])
+def test_without_a_spread_no_number_of_rounds_is_promised(low: float | None, high: float | None) -> None:
+    assert rounds_needed(2, Interval(value=1.0, low=low, high=high), 0.02) is None

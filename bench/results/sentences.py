@@ -67,6 +67,8 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
 def what_would_tell(rounds: int, ratio: Interval) -> str:
     """Return how many rounds would decide on which side of the margin *ratio* of so many lies."""
     needed = rounds_needed(rounds, ratio, MARGIN_RATIO)
+    if ratio.half_width_ratio is None or ratio.half_width_ratio >= 1:
+        return "the rounds differ too much to say how many would tell"
     if needed is None or needed > _OUT_OF_REACH * rounds:
         return f"too close to the margin of {_MARGIN} to tell"
     return f"about {_rounded(needed):,} rounds would tell"

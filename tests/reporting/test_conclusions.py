@@ -36,8 +36,8 @@ def test_findings_stand_under_their_claims_then_advice_then_what_cannot_be_told(
         "Findings",
         "AMP is faster?",
         (
-            f"confirmed      AMP bf16 trains mlp 2.000{X} faster than fp32 on this CPU (2.000 to 2.000) and needs 25 % less "
-            "memory"
+            f"confirmed      AMP bf16 trains mlp 2.000{X} faster than fp32 on this CPU (2.000 to 2.000) and needs 25 % "
+            "less memory"
         ),
         "AMP saves memory?",
         "confirmed      AMP bf16 needs less memory than fp32 on this CPU: 25 % for mlp",
@@ -47,8 +47,8 @@ def test_findings_stand_under_their_claims_then_advice_then_what_cannot_be_told(
         "",
         "What this run cannot tell",
         (
-            "needs a GPU, found 0: a GPU trains faster than the CPU; AMP gains more for large models; pinned memory saves "
-            "time; a batch that is on the GPU already saves time"
+            "needs a GPU, found 0: a GPU trains faster than the CPU; AMP gains more for large models; pinned memory "
+            "saves time; a batch that is on the GPU already saves time"
         ),
         "not in this run; --suite compile has it: torch.compile pays",
         "needs two GPUs, found 0: DataParallel is easy but slower than DDP; more GPUs train faster",

@@ -113,6 +113,11 @@ def test_what_lies_at_the_margin_itself_is_not_promised_to_any_number_of_rounds(
     assert sentence.endswith("; too close to the margin of 2 % to tell")
 
 
+def test_rounds_that_differ_wildly_promise_nothing(make_case: MakeCase, told: Callable[..., list[Finding]]) -> None:
+    found = told("amp_speed", _of(make_case(), STEADY), _of(make_case(precision="amp_bf16"), [0.001, 0.004, 0.1]))
+    assert _only(found)[1].endswith("; the rounds differ too much to say how many would tell")
+
+
 def test_one_round_tells_nothing(make_case: MakeCase, told: Callable[..., list[Finding]]) -> None:
     found = told("amp_speed", _of(make_case(), [0.004]), _of(make_case(precision="amp_bf16"), [0.002]))
     verdict, sentence = _only(found)
@@ -235,8 +240,8 @@ def test_amp_of_two_sizes_of_a_model_says_which_gains_more(
     assert _only(found) == (
         "confirmed",
         (
-            f"AMP bf16 trains transformer:gpt2 at 2.00{X} and transformer:small at 1.00{X} the speed of fp32 on NVIDIA H100; "
-            f"the larger gains more: 2.000{X} as much (2.000 to 2.000)"
+            f"AMP bf16 trains transformer:gpt2 at 2.00{X} and transformer:small at 1.00{X} the speed of fp32 on "
+            f"NVIDIA H100; the larger gains more: 2.000{X} as much (2.000 to 2.000)"
         ),
     )
     found = told("amp_large", *size("gpt2", 10**8, TWICE_AS_FAST), *size("small", 10**5, TWICE_AS_FAST))
@@ -290,8 +295,8 @@ def test_processes_on_a_cpu_are_said_with_their_threads_and_without_an_efficienc
     assert _only(found) == (
         "refuted",
         (
-            f"Two processes of one thread each train mlp at 0.5000{X} the speed of one process of two threads on this CPU "
-            "(0.5000 to 0.5000)"
+            f"Two processes of one thread each train mlp at 0.5000{X} the speed of one process of two threads on this "
+            "CPU (0.5000 to 0.5000)"
         ),
     )
 
@@ -344,8 +349,8 @@ def test_pinned_memory_is_held_against_pageable_and_a_resident_batch_against_the
     assert _only(told("resident_input", *measured)) == (
         "confirmed",
         (
-            f"A batch that is on the device already trains mlp 2.000{X} faster than one from pinned memory on NVIDIA H100 "
-            "(2.000 to 2.000)"
+            f"A batch that is on the device already trains mlp 2.000{X} faster than one from pinned memory on NVIDIA "
+            "H100 (2.000 to 2.000)"
         ),
     )
     assert "pageable" in _only(told("resident_input", measured[0], measured[2]))[1]
