@@ -99,6 +99,8 @@ def plainest(pairs: Iterable[Pair], variant: Callable[[Case], Hashable] = lambda
     """
     Return one pair of each workload, batch and device: the one that is like most people's training in all other axes.
 
+    Those of accelerators come first: who has one asks about it.
+
     Args:
         pairs: In the order of the plan.
         variant: What of a case asks for a pair of its own besides.
@@ -109,7 +111,7 @@ def plainest(pairs: Iterable[Pair], variant: Callable[[Case], Hashable] = lambda
         key = (case.workload, case.global_batch_size, case.device, variant(case))
         if key not in kept or _unusual(case) < _unusual(kept[key].ours.case):
             kept[key] = pair
-    return list(kept.values())
+    return sorted(kept.values(), key=lambda pair: pair.ours.case.device_type == "cpu")
 
 
 def _unusual(case: Case) -> tuple[int, ...]:

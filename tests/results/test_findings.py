@@ -1,6 +1,8 @@
 """Findings claim what their intervals bear out, of pairs that differ in one axis, and say why where they cannot."""
 
 import dataclasses
+import math
+import random
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -163,6 +165,38 @@ def test_each_workload_and_batch_has_a_finding_and_the_plainest_pair_speaks_for_
     ids = {make_case(**axes, precision="amp_bf16").id for axes in ({}, {"batch_size": 8}, {"workload": "cnn"})}
     assert {finding.case_id for finding in found} == ids
     assert any("trains mlp (batch 8) 2.000" in finding.sentence for finding in found)
+
+
+def test_what_was_measured_on_a_gpu_comes_before_what_was_on_the_cpu(
+    make_case: MakeCase, told: Callable[..., list[Finding]]
+) -> None:
+    measured = [
+        _of(make_case(device=device, precision=precision), STEADY)
+        for device in ("cpu", "cuda")
+        for precision in ("fp32", "amp_bf16")
+    ]
+    assert [finding.case_id.split("-")[1] for finding in told("amp_speed", *measured)] == ["cuda", "cpu"]
+
+
+def test_whatever_was_measured_a_claim_has_its_whole_interval_beyond_the_margin(
+    make_case: MakeCase, told: Callable[..., list[Finding]]
+) -> None:
+    chance = random.Random(6)
+    seen = set()
+    for _ in range(60):
+        middle, scatter = chance.choice([0.95, 0.99, 1.0, 1.01, 1.05]), chance.choice([0.002, 0.01, 0.05])
+        steps = [0.004 * middle * math.exp(chance.gauss(0, scatter)) for _ in range(5)]
+        (found,) = told(
+            "amp_speed", _of(make_case(), STEADY + [0.004] * 2), _of(make_case(precision="amp_bf16"), steps)
+        )
+        seen.add(found.verdict)
+        low, high = (found.ratio.low, found.ratio.high) if found.ratio else (None, None)
+        assert low is not None
+        assert high is not None
+        expected = {"confirmed": low > 1.02, "refuted": high < 0.98, "no_difference": low >= 0.98 and high <= 1.02}
+        assert [verdict for verdict, holds in expected.items() if holds] in ([found.verdict], [])
+        assert (found.verdict == "inconclusive") == (not any(expected.values()))
+    assert seen == {"confirmed", "refuted", "no_difference", "inconclusive"}
 
 
 def test_memory_of_workloads_that_agree_is_one_sentence_and_needs_no_interval(
