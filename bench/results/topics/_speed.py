@@ -9,6 +9,7 @@ from bench.results.pairs import Evidence, Pair, Partners, plainest
 from bench.results.sentences import Words
 
 LAUNCH_BOUND = "launch_bound"
+"""A flag that leaves a time what it is, and says that it is not the device's."""
 
 
 def speed_topic(
@@ -62,4 +63,6 @@ def speed_topic(
 
 
 def _launches(pair: Pair) -> str:
-    return f"; {LAUNCH_BOUND}, so the host's speed" if LAUNCH_BOUND in pair.flags else ""
+    """Return that a device waited for its host; where every step is read it does so by intention."""
+    flags = pair.flags if pair.ours.case.loop == pair.theirs.case.loop else pair.theirs.flags
+    return f"; {LAUNCH_BOUND}: the device waits for the host" if LAUNCH_BOUND in flags else ""
