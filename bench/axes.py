@@ -13,9 +13,9 @@ _KNOWN = {
     "precision": tuple(precisions.PRECISIONS),
     "compile": COMPILE_MODES,
     "input": ("resident", "pageable", "pinned"),
-    "loop": ("clean",),
+    "loop": LOOPS,
 }
-_DESIGNED = {"strategy": ("fsdp", "fsdp2"), "input": INPUTS, "loop": LOOPS}
+_DESIGNED = {"strategy": ("fsdp", "fsdp2"), "input": INPUTS}
 
 _MEANT = {"gpu": "accelerator", "dp": "data_parallel"}
 """Names in common use that spelling alone would lead to the wrong value (gpu is one letter from cpu, dp from ddp)."""

@@ -227,7 +227,7 @@ METRICS: dict[str, Metric] = {
             function=_in("telemetry", "mean_power_watts"),
         ),
         _counter("operators", "operators called in a step"),
-        _counter("host_syncs", "times a step waits for the device in h2d, forward and backward"),
+        _counter("host_syncs", "times a step waits for the device outside the optimizer's phase"),
         _counter("optimizer_host_syncs", "the same in the optimizer's phase"),
         _counter("allocated_bytes", "sum of all allocations of a step"),
         _counter("accessed_bytes", "sum of the tensors that the operators of a step read and write, of one rank"),

@@ -90,7 +90,7 @@ class Counters:
     operators: int | None = None
     """Operators called."""
     host_syncs: int | None = None
-    """Times that the host waits for the device in h2d, forward and backward: `.item()`, copies to the host."""
+    """Times that the host waits for the device outside the optimizer's phase: `.item()`, copies to the host."""
     optimizer_host_syncs: int | None = None
     """The same in the optimizer's phase, GradScaler included."""
     allocated_bytes: int | None = None

@@ -125,6 +125,19 @@ def verdict_of(time_ratio: Interval, margin_ratio: float = MARGIN_RATIO) -> Verd
     return "same" if time_ratio.lies_within(1.0, margin_ratio) else "inconclusive"
 
 
+def rounds_needed(rounds: int, ratio: Interval, margin_ratio: float) -> int | None:
+    """
+    Return about how many rounds would decide.
+
+    None: no number of them, as the value is at the margin itself, or nothing is known of the spread.
+    """
+    half_width = ratio.half_width_ratio
+    distance = abs(margin_ratio - abs(ratio.value - 1))
+    if half_width is None or not math.isfinite(half_width) or distance < margin_ratio / 20:  # 400 times as many
+        return None
+    return max(rounds + 1, math.ceil(round(rounds * (half_width / distance) ** 2, 6)))
+
+
 def equivalence_p_value(ratios: Sequence[float], margin_ratio: float = MARGIN_RATIO) -> float:
     """
     Return the p-value of two one-sided t tests that the true ratio differs from 1 by *margin_ratio* or more.

@@ -246,6 +246,19 @@ def test_one_item_is_one_host_synchronisation_and_one_tolist_too(
 
 
 @needs_gpu
+@pytest.mark.parametrize(("loop", "waits"), [("clean", 0), ("item", 1), ("numpy", 1)])
+def test_a_loop_that_reads_the_loss_waits_once_a_step_outside_the_optimizer(
+    pool: Pool, make_case: Callable[..., Case], loop: str, waits: int
+) -> None:
+    result = _visit(pool, make_case(workload="mlp:small", device="cuda", loop=loop))
+    assert (result.status, result.reason) == ("ok", None)
+    assert result.measurement is not None
+    assert result.measurement.counters is not None
+    assert result.measurement.counters.host_syncs == waits
+    assert sum(result.measurement.samples_seconds["step"]) <= result.measurement.window_seconds
+
+
+@needs_gpu
 def test_a_batch_from_pinned_memory_is_moved_in_a_phase_of_its_own(pool: Pool, make_case: Callable[..., Case]) -> None:
     result = _visit(pool, make_case(workload="mlp:small", device="cuda", input="pinned"))
     assert (result.status, result.reason) == ("ok", None)

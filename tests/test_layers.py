@@ -19,6 +19,8 @@ LAYERS = (
         "precisions",
         "metrics",
         "statistics",
+        "numbers",
+        "labels",
         "reference",
         "flags",
         "axes",

@@ -23,6 +23,14 @@ def test_without_it_the_first_case_is_the_reference(make_case: Callable[..., Cas
     assert reference_of([compiled, gpu]) is compiled
 
 
+def test_a_loop_that_reads_the_loss_is_no_reference_where_there_is_another(make_case: Callable[..., Case]) -> None:
+    item, clean = make_case(loop="item"), make_case()
+    assert reference_of([item, clean]) is clean
+    on_gpu = [make_case(device="cuda", loop=loop) for loop in ("item", "numpy", "clean")]
+    assert reference_of(on_gpu) is on_gpu[2]
+    assert reference_of(on_gpu[:2]) is on_gpu[0]
+
+
 def test_a_group_of_one_is_its_own_reference(make_case: Callable[..., Case]) -> None:
     case = make_case(precision="amp_bf16")
     assert reference_of([case]) is case

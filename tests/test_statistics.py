@@ -21,6 +21,7 @@ from bench.statistics import (
     log_t_interval,
     paired_ratio,
     rate_interval,
+    rounds_needed,
     unpaired_ratio,
     verdict_of,
 )
@@ -398,3 +399,19 @@ def test_the_interval_of_a_rate_holds_it_and_mirrors_that_of_the_misses(trials: 
     low, high = rate_interval(hits, trials)
     assert low <= hits / trials <= high
     assert rate_interval(trials - hits, trials) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "half_width", "needed"),
+    [(1.06, 0.08, 32), (1.0, 0.04, 32), (1.02, 0.04, None), (0.98, 0.04, None), (1.06, 0.03, 9)],
+)
+def test_the_rounds_that_are_needed_grow_with_the_square_of_what_the_interval_is_too_wide(
+    ratio: float, half_width: float, needed: int | None
+) -> None:
+    interval = Interval(value=ratio, low=ratio * (1 - half_width), high=ratio * (1 + half_width))
+    assert rounds_needed(8, interval, 0.02) == needed
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, None), (0.0, math.inf)])
+def test_without_a_spread_no_number_of_rounds_is_promised(low: float | None, high: float | None) -> None:
+    assert rounds_needed(2, Interval(value=1.0, low=low, high=high), 0.02) is None

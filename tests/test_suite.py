@@ -26,7 +26,7 @@ def _refusal(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["compile", "default", "gpu", "quick"])
+@pytest.mark.parametrize("name", ["compile", "default", "gpu", "habits", "quick"])
 def test_a_built_in_suite_loads(name: str) -> None:
     built_in = suite.load(name)
     assert built_in.name == name
@@ -34,7 +34,7 @@ def test_a_built_in_suite_loads(name: str) -> None:
     assert built_in.tables
 
 
-@pytest.mark.parametrize("name", ["compile", "default", "gpu", "quick"])
+@pytest.mark.parametrize("name", ["compile", "default", "gpu", "habits", "quick"])
 def test_each_table_of_a_built_in_suite_has_a_comment_that_says_why(name: str) -> None:
     text = (registry.PACKAGE_DIR / "suites" / f"{name}.toml").read_text()
     headers = [match.start() for match in re.finditer(r"^\[\[case\]\]$", text, re.MULTILINE)]
@@ -42,7 +42,7 @@ def test_each_table_of_a_built_in_suite_has_a_comment_that_says_why(name: str) -
 
 
 def test_the_names_are_those_of_the_files() -> None:
-    assert suite.names() == ("compile", "default", "gpu", "quick")
+    assert suite.names() == ("compile", "default", "gpu", "habits", "quick")
 
 
 def test_a_suite_file_that_is_dropped_in_is_a_built_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +66,15 @@ def test_the_default_suite_has_the_four_workloads_on_every_kind_of_device() -> N
 def test_the_quick_suite_has_a_budget_and_the_default_suite_leaves_it_to_the_machine() -> None:
     assert suite.load("quick").budget_seconds == 20
     assert suite.load("default").budget_seconds is None
+
+
+def test_the_habits_are_asked_for_on_the_cpu_and_on_the_accelerator() -> None:
+    tables = suite.load("habits").tables
+    assert {table.device for table in tables if table.loop == ("clean", "item", "numpy")} == {
+        ("cpu",),
+        ("accelerator",),
+    }
+    assert {table.device for table in tables if table.input == ("resident", "pinned", "pageable")} == {("accelerator",)}
 
 
 def test_a_users_suite_has_every_axis_as_a_value_or_as_a_list() -> None:
@@ -120,13 +129,18 @@ def test_a_misspelt_suite_is_told_the_nearest() -> None:
 def test_a_suite_like_no_other_is_told_which_there_are() -> None:
     with pytest.raises(errors.UsageError) as caught:
         suite.load("zz")
-    assert str(caught.value) == "suite 'zz' is not known; known: compile, default, gpu, path/to/file.toml, quick"
+    assert (
+        str(caught.value) == "suite 'zz' is not known; known: compile, default, gpu, habits, path/to/file.toml, quick"
+    )
 
 
 def test_a_missing_suite_file_is_one_line() -> None:
     with pytest.raises(errors.UsageError) as caught:
         suite.load("my_suite.toml")
-    assert str(caught.value) == "suite 'my_suite.toml': there is no such file; built in: compile, default, gpu, quick"
+    assert (
+        str(caught.value)
+        == "suite 'my_suite.toml': there is no such file; built in: compile, default, gpu, habits, quick"
+    )
 
 
 def test_a_misspelt_suite_file_is_told_its_neighbour() -> None:
@@ -142,7 +156,7 @@ def test_a_directory_is_no_suite() -> None:
         suite.load("suites.toml")
     assert (
         str(caught.value)
-        == "suite 'suites.toml' is a directory; give a .toml file or one of: compile, default, gpu, quick"
+        == "suite 'suites.toml' is a directory; give a .toml file or one of: compile, default, gpu, habits, quick"
     )
 
 
@@ -157,7 +171,7 @@ def test_a_directory_is_no_suite() -> None:
             "compile: 'inductor' is not known; known: default, eager, max_autotune, reduce_overhead",
         ),
         ('input = "loader"', "input: 'loader' is not there yet; this version knows: pageable, pinned, resident"),
-        ('loop = ["clean", "item"]', "loop: 'item' is not there yet; this version knows: clean"),
+        ('loop = ["clean", "itme"]', "loop: 'itme' is not known; did you mean 'item'?"),
         ("batch_size = 8\nglobal_batch_size = 8", None),
     ],
 )

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bench import registry
-from bench.case import COMPILE_MODES
+from bench.case import COMPILE_MODES, LOOPS
 from bench.commands import _options
 from bench.errors import UsageError
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser, usual_suite: str = "default")
         "precision": "fp32, tf32, amp_bf16, amp_fp16",
         "compile": f"{', '.join(COMPILE_MODES)} (torch.compile's modes; eager,default compares)",
         "input": "resident (on the device already), pinned, pageable: where each step's batch comes from",
-        "loop": "clean",
+        "loop": f"{', '.join(LOOPS)}: how each step's loss is read, as for a log (clean: not at all)",
     }
     for axis, text in helps.items():
         group.add_argument(f"--{axis}", action="extend", type=_options.words, metavar=axis.upper(), help=text)

@@ -10,7 +10,7 @@ from bench import registry
 from bench.commands._destination import point_latest_at
 from bench.commands._request import Request
 from bench.errors import BenchError, JournalError, UsageError
-from bench.reporting import _console, _terminal
+from bench.reporting import _conclusions, _console, _terminal
 from bench.result import FAILURES, Sitting
 from bench.results import frame, wall_time
 from bench.results.frame import Run
@@ -38,7 +38,9 @@ def report(
             print(f"{told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
         written, failed = _write(run, directory, request)
-        _console.print_results(run, _terminal.stdout_console())
+        console = _terminal.stdout_console()
+        _console.print_results(run, console)
+        _conclusions.print_conclusions(run, console)
         print(f"\n{directory}/: {', '.join(path.name for path in (directory / FILE_NAME, *written))}")
         if request.resume is None and request.directory is None and "ok" in set(run.cases["status"]):
             point_latest_at(directory)

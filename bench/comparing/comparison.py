@@ -1,7 +1,6 @@
 """What two sides come to: a row a case, and what the gate says of it."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
@@ -9,7 +8,15 @@ from bench.comparing.sides import BY_SOURCE, EXACT, MEMORY, WORK, Figures, Side
 from bench.fingerprint import Difference, differences
 from bench.flags import DOUBTFUL
 from bench.result import FAILURES
-from bench.statistics import MARGIN_RATIO, Interval, Verdict, geometric_mean, unpaired_ratio, verdict_of
+from bench.statistics import (
+    MARGIN_RATIO,
+    Interval,
+    Verdict,
+    geometric_mean,
+    rounds_needed,
+    unpaired_ratio,
+    verdict_of,
+)
 
 USUALLY_FAILS = ("memory", "counters")
 """Of runs apart in time the clock is advice: on shared machines a third and more of such alarms are false."""
@@ -163,15 +170,6 @@ def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Ro
         gone = "ran before, and is not in the current run"
         found += [(Row(case_id=label, label=label, gap=gone), gone) for label in comparison.vanished]
     return found
-
-
-def rounds_needed(rounds: int, ratio: Interval, margin_ratio: float) -> int | None:
-    """Return about how many rounds would decide; None: no number of them, as the value is at the margin itself."""
-    half_width = ratio.half_width_ratio
-    distance = abs(margin_ratio - abs(ratio.value - 1))
-    if half_width is None or distance < margin_ratio / 20:  # then 400 times as many would not do
-        return None
-    return max(rounds + 1, math.ceil(round(rounds * (half_width / distance) ** 2, 6)))
 
 
 def _row(

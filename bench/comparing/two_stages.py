@@ -11,10 +11,19 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from bench.comparing.comparison import Comparison, Row, rounds_needed, worst_first
+from bench.comparing.comparison import Comparison, Row, worst_first
 from bench.flags import DOUBTFUL
 from bench.pair import Pair, Stage
-from bench.statistics import Interval, Verdict, exceeding_p_value, geometric_mean, holm, log_t_interval, verdict_of
+from bench.statistics import (
+    Interval,
+    Verdict,
+    exceeding_p_value,
+    geometric_mean,
+    holm,
+    log_t_interval,
+    rounds_needed,
+    verdict_of,
+)
 
 FIRST_PAIRS, FRESH_PAIRS = 6, 16
 PAIRS = FIRST_PAIRS + FRESH_PAIRS

@@ -12,7 +12,7 @@ from bench.measuring.compiling import compiled
 from bench.measuring.device import Device
 from bench.measuring.loading import load_workload
 from bench.measuring.placement import map_tensors, tensors_of, to_channels_last
-from bench.measuring.training_step import TrainingStep
+from bench.measuring.training_step import READS, TrainingStep
 from bench.precisions import PRECISIONS
 from bench.strategies._base import Strategy
 from bench.workload import Workload
@@ -58,6 +58,7 @@ def build(case: Case, strategy: Strategy, device: Device, rank: int) -> Built:
         autocast=autocast,
         device=primary,
         moves_batch=case.input != "resident",
+        read=READS[case.loop],
     )
     return Built(workload=workload, step=step, notes=tuple(notes))
 

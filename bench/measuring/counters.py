@@ -16,7 +16,7 @@ from bench.measuring.incidents import num_compilations
 from bench.measuring.training_step import TrainingStep
 from bench.result import Counters
 
-OPTIMIZER_BEGINS = "stepbench: the optimizer begins"
+OPTIMIZER_BEGINS, OPTIMIZER_ENDS = "stepbench: the optimizer begins", "stepbench: the optimizer ends"
 SYNC_WARNING = "synchronizing CUDA operation"
 """Part of what `torch.cuda.set_sync_debug_mode` says, in torch 2.6 to 2.13."""
 
@@ -50,9 +50,9 @@ def count(
     uses_dispatch = is_visible_to_dispatch and num_compilations() == 0
     tally = _dispatched(step, device) if uses_dispatch else _from_trace(events)
     if device.torch_devices[0].type == "cuda":
-        before_optimizer, in_optimizer = _sync_warnings(step)
+        outside, in_optimizer = _sync_warnings(step)
         # Every `.item()` warns as well, and besides it what neither source sees, such as `.tolist()`.
-        tally.host_syncs = max(tally.host_syncs, before_optimizer)
+        tally.host_syncs = max(tally.host_syncs, outside)
         tally.optimizer_host_syncs = max(tally.optimizer_host_syncs, in_optimizer)
     return Counters(
         source="dispatch" if uses_dispatch else "profiler",
@@ -70,10 +70,10 @@ def count(
 
 
 def profiled(step: TrainingStep, device: Device, *, all_threads: bool = False) -> list[trace.Event]:
-    """Run *step* once under the profiler, with a mark where its optimizer begins."""
+    """Run *step* once under the profiler, with a mark where its optimizer begins and one where it ends."""
 
     def run() -> None:
-        step.run(_once_before_optimizer(step, _mark))
+        step.run(_around_optimizer(step, lambda: _mark(OPTIMIZER_BEGINS), lambda: _mark(OPTIMIZER_ENDS)))
         device.synchronize()
 
     return trace.trace_of(run, with_kernels=device.torch_devices[0].type == "cuda", all_threads=all_threads)
@@ -123,38 +123,40 @@ class _CountingMode(TorchDispatchMode):
 def _dispatched(step: TrainingStep, device: Device) -> _Tally:
     mode = _CountingMode(device.torch_devices[0].type)
 
-    def optimizer_begins() -> None:
-        mode.is_in_optimizer = True
+    def be_in_optimizer(*, is_in: bool) -> None:
+        mode.is_in_optimizer = is_in
 
     with mode:
-        step.run(_once_before_optimizer(step, optimizer_begins))
+        step.run(_around_optimizer(step, lambda: be_in_optimizer(is_in=True), lambda: be_in_optimizer(is_in=False)))
     return mode.tally
 
 
 def _from_trace(events: Sequence[trace.Event]) -> _Tally:
     """Return what the profiler saw; it sees every thread, and an operator's inner calls as well."""
-    optimizer_begins = trace.time_of(events, OPTIMIZER_BEGINS)
-    before = trace.operators_between(events, float("-inf"), optimizer_begins)
-    after = trace.operators_between(events, optimizer_begins, float("inf"))
+    begins, ends = trace.time_of(events, OPTIMIZER_BEGINS), trace.time_of(events, OPTIMIZER_ENDS)
+    inside = trace.operators_between(events, begins, ends)
+    everything = trace.operators_between(events, float("-inf"), float("inf"))
     sync = "aten::_local_scalar_dense"
+    in_optimizer = inside.count(sync)
     return _Tally(
-        operators=len(before) + len(after), host_syncs=before.count(sync), optimizer_host_syncs=after.count(sync)
+        operators=len(everything), host_syncs=everything.count(sync) - in_optimizer, optimizer_host_syncs=in_optimizer
     )
 
 
 def _sync_warnings(step: TrainingStep) -> tuple[int, int]:
-    """Return how often CUDA made the host wait before the optimizer and in it, by torch's own warnings."""
+    """Return how often CUDA made the host wait outside the optimizer and in it, by torch's own warnings."""
     marks: list[int] = []
     previous = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            step.run(_once_before_optimizer(step, lambda: marks.append(len(caught))))
+            step.run(_around_optimizer(step, lambda: marks.append(len(caught)), lambda: marks.append(len(caught))))
         finally:
             torch.cuda.set_sync_debug_mode(previous)
     are_syncs = [SYNC_WARNING in str(warning.message) for warning in caught]
-    return sum(are_syncs[: marks[0]]), sum(are_syncs[marks[0] :])
+    in_optimizer = sum(are_syncs[slice(*marks)])
+    return sum(are_syncs) - in_optimizer, in_optimizer
 
 
 def _allocated_bytes(step: TrainingStep, device: Device, events: Sequence[trace.Event]) -> int | None:
@@ -187,19 +189,21 @@ def _recompiles() -> int | None:
     return None if counts is None else sum(number - 1 for number in counts.values())
 
 
-def _once_before_optimizer(step: TrainingStep, call: Callable[[], None]) -> Callable[[], None]:
-    """Return a border that makes *call* where the phase before the optimizer ends."""
-    borders_left = step.phases.index("optimizer")
+def _around_optimizer(step: TrainingStep, begins: Callable[[], None], ends: Callable[[], None]) -> Callable[[], None]:
+    """Return a border that calls *begins* where the optimizer's phase begins, and *ends* where it ends."""
+    before = step.phases.index("optimizer") - 1
+    calls = iter((*[_do_nothing] * before, begins, ends, *[_do_nothing] * len(step.phases)))
 
     def border() -> None:
-        nonlocal borders_left
-        borders_left -= 1
-        if borders_left == 0:
-            call()
+        next(calls)()
 
     return border
 
 
-def _mark() -> None:
-    with record_function(OPTIMIZER_BEGINS):
+def _do_nothing() -> None:
+    pass
+
+
+def _mark(name: str) -> None:
+    with record_function(name):
         pass

@@ -13,13 +13,23 @@ from bench.strategies._base import Autocast
 Border = Callable[[], None]
 
 
+READS: dict[str, Callable[[torch.Tensor], object] | None] = {
+    "clean": None,
+    "item": torch.Tensor.item,
+    "numpy": lambda loss: loss.detach().cpu().numpy(),
+}
+"""Value of the axis `loop` to how people read the loss after each step, to print or to keep it."""
+AFTER_PHASES = ""
+"""The interval in which the loss is read: a part of the step, and of none of its phases."""
+
+
 class StepError(Exception):
     """A step cannot be run or must not be trusted; the text is the one line that the row shows."""
 
 
 class TrainingStep:
     """
-    What is timed, and nothing else: no synchronise, no `.item()`, no copy back to the host.
+    What is timed, and nothing else: no synchronise, no copy back to the host, and no `.item()` that is not asked for.
 
     Args:
         model: Wrapped by the strategy, on its device.
@@ -27,6 +37,7 @@ class TrainingStep:
         compute_loss: The workload's; takes model and batch, returns the scalar loss.
         scaler: Disabled where the precision needs none.
         autocast: Entered around the forward pass only, never around backward.
+        read: What is done with the loss when the optimizer is through; None: nothing.
     """
 
     def __init__(
@@ -40,6 +51,7 @@ class TrainingStep:
         autocast: Autocast,
         device: torch.device,
         moves_batch: bool,
+        read: Callable[[torch.Tensor], object] | None = None,
     ) -> None:
         self.model = model
         self.batch = batch
@@ -49,7 +61,10 @@ class TrainingStep:
         self.autocast = autocast
         self.device = device
         self.moves_batch = moves_batch
-        self.phases = PHASES if moves_batch else PHASES[1:]
+        self.read = read
+        self.phases: tuple[str, ...] = PHASES if moves_batch else PHASES[1:]
+        if read is not None:
+            self.phases += (AFTER_PHASES,)
         self.loss: torch.Tensor | None = None
         # What is disabled would pass everything through, but each call finds cold caches: together 0.5 % of 1.4 ms.
         self._scales = scaler.is_enabled()
@@ -78,6 +93,9 @@ class TrainingStep:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         border()
+        if self.read is not None:  # behind the optimizer's border, so that no phase is blamed for it
+            self.read(loss)
+            border()
         self.loss = loss.detach()
 
     def explain_failure(self, bare_model: torch.nn.Module, error: Exception) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.cells import cell_len
 
-from bench.reporting._labels import cut_middle, strategy
-from bench.reporting._numbers import SECONDS, digits, size, times_with_interval, with_interval
-from bench.reporting._rows import Row
+from bench.labels import cut_middle, strategy
+from bench.numbers import SECONDS, digits, size, times_with_interval, with_interval
 from bench.reporting._terminal import GAP
+from bench.results.rows import Row
 
 _WORKLOAD_LENGTHS = (32, 24, 16, 12)
 """How much of a workload's name is shown: as much as fits."""

@@ -7,12 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.flags import DOUBTFUL, FLAGS
+from bench.labels import variant, varied_batches
 from bench.reporting import _unmeasured
 from bench.reporting._columns import Column, columns, fitting
-from bench.reporting._labels import variant, varied_batches
-from bench.reporting._rows import Row, rows
 from bench.reporting._terminal import ASCII, GAP, borderless_table, program
 from bench.results.frame import Run
+from bench.results.rows import Row, rows
 
 _PEAKS = {
     "data sheet": "the step's arithmetic as a share of the dense rate in the devices' data sheets (MFU)",

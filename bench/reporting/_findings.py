@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 
 from bench.case import Case
 from bench.flags import DOUBTFUL
-from bench.reporting._labels import cut_middle, difference
-from bench.reporting._numbers import TIMES, digits
-from bench.reporting._rows import Row
+from bench.labels import cut_middle, difference
+from bench.numbers import TIMES, digits
 from bench.result import PHASES, DeviceInfo
+from bench.results.rows import Row
+from bench.results.sentences import NAME_LENGTH, place, workload_name
 from bench.statistics import MARGIN_RATIO, Interval
-
-_NAME_LENGTH = 40
 
 
 def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
@@ -57,22 +56,14 @@ def speedup(rows: Sequence[Row]) -> str:
     return f"Of {len(sure)} cases {' and '.join(words)} than their reference"
 
 
-def pareto(groups: Sequence[Sequence[Row]]) -> str:
-    """Return what the choice between speed and memory comes to."""
-    lone = [group for group in groups if _is_one_best(group)]
-    if len(groups) == 1:
-        return "One case is both the fastest and the leanest" if lone else "The fastest case is not the leanest"
-    if len(lone) == len(groups):
-        return "In every workload the fastest case is also the leanest"
-    if not lone:
-        return "In no workload is the fastest case also the leanest"
-    return f"In {len(lone)} of {len(groups)} workloads the fastest case is also the leanest"
-
-
-def _is_one_best(group: Sequence[Row]) -> bool:
-    fastest = max(group, key=lambda row: row.throughput.value if row.throughput else 0.0)
-    leanest = min(row.number("peak_allocated_bytes") or 0.0 for row in group)
-    return (fastest.number("peak_allocated_bytes") or 0.0) == leanest
+def pareto(fronts: Sequence[Sequence[Row]]) -> str:
+    """Return in how many workloads one has to choose between speed and memory."""
+    choices = sum(len(front) > 1 for front in fronts)
+    if not choices:
+        return f"{'In every workload t' if len(fronts) > 1 else 'T'}he leanest case is as fast as any"
+    if choices == len(fronts):
+        return f"{'In every workload m' if len(fronts) > 1 else 'M'}ore speed costs more memory"
+    return f"In {choices} of {len(fronts)} workloads more speed costs more memory"
 
 
 def scaling(groups: Sequence[Sequence[Row]]) -> str:
@@ -154,7 +145,7 @@ def _longest_phase(row: Row) -> str | None:
 def _neutral(what: str, measured: Sequence[Row]) -> str:
     if not measured:
         return f"{what}: nothing was measured"
-    workloads = _unique(cut_middle(row.case.workload, _NAME_LENGTH) for row in measured)
+    workloads = _unique(cut_middle(row.case.workload, NAME_LENGTH) for row in measured)
     count = "1 case" if len(measured) == 1 else f"{len(measured)} cases"
     shown = ", ".join(workloads) if len(workloads) <= 3 else f"{len(workloads)} workloads"  # noqa: PLR2004 - fits a line
     return f"{what} of {shown} ({count})"
@@ -162,19 +153,15 @@ def _neutral(what: str, measured: Sequence[Row]) -> str:
 
 def _workload(case: Case, rows: Iterable[Row]) -> str:
     """Return the workload's name, with the batch where the run has several of them."""
-    name = cut_middle(case.workload, _NAME_LENGTH)
     sizes = {row.case.global_batch_size for row in rows if row.case.workload == case.workload}
-    return name if len(sizes) == 1 else f"{name} (batch {case.global_batch_size})"
+    return workload_name(case, with_batch=len(sizes) > 1)
 
 
 def _place(case: Case, other: Case, devices: Sequence[DeviceInfo]) -> str:
-    """Return where both were measured; empty where that differs or has no name."""
+    """Return where both were measured; empty where that differs."""
     if case.device != other.device:
         return ""
-    if case.device_type == "cpu":
-        return " on this CPU"
-    names = _unique(device.name for device in devices if device.type == case.device_type)
-    return f" on {names[0]}" if len(names) == 1 else f" on {case.device}"
+    return place(min(case, other, key=lambda either: either.num_devices), devices)
 
 
 def _reciprocal(ratio: Interval) -> Interval:

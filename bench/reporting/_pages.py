@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from matplotlib.artist import Artist
 
 from bench.flags import FLAGS
+from bench.labels import cut_middle, variant, varied_batches
 from bench.reporting._bars import Page, Panel
-from bench.reporting._labels import cut_middle, variant, varied_batches
-from bench.reporting._rows import Row
 from bench.reporting._unmeasured import groups, names
 from bench.results.frame import Run
+from bench.results.rows import Row
 
 _TITLE_LENGTH = 70
 _REASON_LENGTH = 240

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.reporting._numbers import TIMES
+from bench.numbers import TIMES
 
 ASCII = str.maketrans({"±": "+/-", TIMES: "x", "µ": "u"})
 """For a terminal that cannot show them."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from bench.case import Case
 from bench.explanations import Explanation, explain
-from bench.reporting._labels import extras, strategy, varied_batches
-from bench.reporting._rows import Row
+from bench.labels import extras, strategy, varied_batches
 from bench.result import STATUSES
+from bench.results.rows import Row
 
 NEVER_RAN = ("skipped", "unsupported")
 """The statuses of cases that were not tried; every other one but ok is a failure."""

@@ -6,13 +6,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from bench.numbers import BYTES, Unit, fitting, size
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
-from bench.reporting._numbers import BYTES, Unit, fitting, size
 from bench.reporting._pages import page
-from bench.reporting._rows import Row, rows
 from bench.reporting._style import GREY, INK, fills, save
 from bench.results.frame import Run
+from bench.results.rows import Row, rows
 
 _SUBTITLE = (
     "Peak of one training step on the fullest device, the largest over rounds (on the CPU: in the fullest process, in "

@@ -5,19 +5,21 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from bench.labels import cut_middle, variant
+from bench.numbers import BYTES, fitting
 from bench.reporting import _findings
 from bench.reporting._frame import Words
-from bench.reporting._labels import cut_middle, variant
-from bench.reporting._numbers import BYTES, fitting
 from bench.reporting._pages import notes, origin
 from bench.reporting._plots import Plot, Point, Series, draw
-from bench.reporting._rows import Row, rows
 from bench.reporting._style import fills, save
 from bench.results.frame import Run
+from bench.results.pairs import evidence_of
+from bench.results.recommendation import front, is_eligible
+from bench.results.rows import Row, rows
 
 _SUBTITLE = (
-    "Up is faster, left needs less memory. Through the dashed line go the cases that no other one beats in both; the "
-    "others are faint. Whiskers: 95 % interval over rounds."
+    "Up is faster, left needs less memory. Through the dashed line go the cases of which each is certainly faster than all "
+    "that are leaner; the others are faint. Whiskers: 95 % interval over rounds."
 )
 _TITLE_LENGTH = 50
 
@@ -33,39 +35,32 @@ def figure(run: Run) -> Figure:
     groups = _groups(all_rows)
     shown = [row for group in groups for row in group]
     colours = {case_id: colour for case_id, (colour, _) in fills(run.plan.cases).items()}
+    evidence = evidence_of(run)
+    fronts = [front([row for row in group if is_eligible(row)], evidence) for group in groups]
     words = Words(
-        title=_findings.pareto(groups),
+        title=_findings.pareto(fronts),
         subtitle=(_SUBTITLE, *origin(run)),
         notes=tuple(notes(run, all_rows, shown)),
     )
-    return draw(words, [_plot(group, colours) for group in groups])
-
-
-def front(group: Sequence[Row]) -> list[Row]:
-    """Return the rows of *group* that no other one beats in throughput and memory both, leanest first."""
-    ordered = sorted(group, key=lambda row: (_bytes(row), -_samples(row)))
-    found: list[Row] = []
-    for row in ordered:
-        if not found or _samples(row) > _samples(found[-1]):
-            found.append(row)
-    return found
+    return draw(words, [_plot(group, best, colours) for group, best in zip(groups, fronts, strict=True)])
 
 
 def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
-    """Return the rows that can be chosen between, two or more of one workload and global batch."""
-    found: dict[tuple[str, int], list[Row]] = {}
+    """Return the rows that can be chosen between, two or more of one workload and global batch on one device type."""
+    found: dict[tuple[str, int, str], list[Row]] = {}
     for row in all_rows:
         if row.throughput and row.number("peak_allocated_bytes"):
-            found.setdefault((row.case.workload, row.case.global_batch_size), []).append(row)
+            key = (row.case.workload, row.case.global_batch_size, row.case.device_type)
+            found.setdefault(key, []).append(row)
     return [group for group in found.values() if len(group) > 1]
 
 
-def _plot(group: Sequence[Row], colours: dict[str, str]) -> Plot:
+def _plot(group: Sequence[Row], best: Sequence[Row], colours: dict[str, str]) -> Plot:
     unit = fitting(BYTES, max(map(_bytes, group)))
-    best = front(group)
     first = group[0].case
+    name = cut_middle(first.workload, _TITLE_LENGTH)
     return Plot(
-        title=f"{cut_middle(first.workload, _TITLE_LENGTH)}, global batch {first.global_batch_size}",
+        title=f"{name} on {first.device_type}, global batch {first.global_batch_size}",
         x_label=f"peak memory per device ({unit.name})",
         y_label="throughput (samples/s)",
         series=tuple(
@@ -78,7 +73,7 @@ def _plot(group: Sequence[Row], colours: dict[str, str]) -> Plot:
             for row in group
         ),
         line=tuple((_bytes(row) / unit.size, _samples(row)) for row in best),
-        line_label="none of the others is both faster and leaner",
+        line_label="each certainly faster than all that are leaner",
     )
 
 

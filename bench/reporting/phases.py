@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bench.numbers import SECONDS, Unit, fitting, with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
-from bench.reporting._numbers import SECONDS, Unit, fitting, with_interval
 from bench.reporting._pages import page, remarks
-from bench.reporting._rows import Row, rows
 from bench.reporting._style import BLUE, GREEN, INK, ORANGE, PURPLE, save
 from bench.result import PHASES
 from bench.results.frame import Run
+from bench.results.rows import Row, rows
 
 _FILLS = {"h2d": (PURPLE, "xxxx"), "forward": (BLUE, ""), "backward": (ORANGE, ""), "optimizer": (GREEN, "....")}
 _NAMES = {"h2d": "copy to the device (h2d)", "forward": "forward and loss"}

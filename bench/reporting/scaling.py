@@ -7,14 +7,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bench.case import Case
+from bench.labels import cut_middle
 from bench.reporting import _findings
 from bench.reporting._frame import Words
-from bench.reporting._labels import cut_middle
 from bench.reporting._pages import notes, origin
 from bench.reporting._plots import Plot, Point, Series, draw
-from bench.reporting._rows import Row, rows
 from bench.reporting._style import fills, save
 from bench.results.frame import Run
+from bench.results.rows import Row, rows
 
 _SUBTITLE = (
     "The same global batch, split over more devices (on the CPU: over more processes with fewer threads each). Dashed: "

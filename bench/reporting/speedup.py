@@ -5,13 +5,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from bench.numbers import TIMES, times_with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
-from bench.reporting._numbers import TIMES, times_with_interval
 from bench.reporting._pages import page, remarks
-from bench.reporting._rows import Row, rows
 from bench.reporting._style import fills, save
 from bench.results.frame import Run
+from bench.results.rows import Row, rows
 
 _SUBTITLE = (
     "Whole training steps, over the reference with the same workload and global batch; the mean ratio over the rounds "

@@ -71,6 +71,16 @@ class Run:
     """What was spent besides, by the run and its continuations so far."""
 
     @functools.cached_property
+    def step_seconds(self) -> Mapping[str, Mapping[int, float]]:
+        """Case id to round to the step of that round's worker; cases that are not ok are left out."""
+        by_case = self._results_by_case()
+        return {
+            case.id: {number: step_seconds(found) for number, found in _measurements(by_case[case.id]).items()}
+            for case in self.plan.cases
+            if worst_of(by_case[case.id]).status == "ok"
+        }
+
+    @functools.cached_property
     def cases(self) -> pd.DataFrame:
         """
         One row a case, in the order of the plan.
@@ -80,15 +90,10 @@ class Run:
         """
         by_case = self._results_by_case()
         rows = {case.id: _row(case, by_case[case.id], self.plan) for case in self.plan.cases}
-        steps = {
-            case_id: {number: step_seconds(found) for number, found in _measurements(by_case[case_id]).items()}
-            for case_id, row in rows.items()
-            if row["status"] == "ok"
-        }
-        for case_id, columns in speedups(self.plan.cases, steps).items():
+        for case_id, columns in speedups(self.plan.cases, self.step_seconds).items():
             rows[case_id].update(columns)
         compiling = {key: found for key, row in rows.items() if isinstance(found := row.get("compile_seconds"), float)}
-        for case_id, number in break_even_steps(self.plan.cases, steps, compiling).items():
+        for case_id, number in break_even_steps(self.plan.cases, self.step_seconds, compiling).items():
             rows[case_id]["break_even_steps"] = number
         return _typed(pd.DataFrame(list(rows.values()), columns=_columns(), dtype=object))
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.comparing.comparison import Change, Comparison, Row, compare, failures, rounds_needed
+from bench.comparing.comparison import Change, Comparison, Row, compare, failures
 from bench.result import Environment
-from bench.statistics import Interval
 from tests.comparing.conftest import ELSEWHERE, HERE, MakeSide
 
 MIB = 2**20
@@ -40,17 +39,6 @@ def test_what_is_inconclusive_says_how_many_rounds_would_tell(make_side: MakeSid
     assert row.verdict == "inconclusive"
     assert row.why.startswith("about ")
     assert row.why.endswith(" rounds a side would tell")
-
-
-@pytest.mark.parametrize(
-    ("ratio", "half_width", "needed"),
-    [(1.06, 0.08, 32), (1.0, 0.04, 32), (1.02, 0.04, None), (0.98, 0.04, None), (1.06, 0.03, 9)],
-)
-def test_the_rounds_that_are_needed_grow_with_the_square_of_what_the_interval_is_too_wide(
-    ratio: float, half_width: float, needed: int | None
-) -> None:
-    interval = Interval(value=ratio, low=ratio * (1 - half_width), high=ratio * (1 + half_width))
-    assert rounds_needed(8, interval, 0.02) == needed
 
 
 @pytest.mark.parametrize("flag", ["teardown_abort", "implausible"])

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench.measuring import counters, trace
 from bench.measuring.counters import SYNC_WARNING, _CountingMode
 from bench.measuring.device import AcceleratorDevice, CpuDevice, Device
-from bench.measuring.training_step import TrainingStep
+from bench.measuring.training_step import READS, TrainingStep
 from bench.result import Counters
 
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
@@ -37,6 +37,7 @@ def _step(
     model: nn.Module | None = None,
     optimizer: type[torch.optim.SGD] = torch.optim.SGD,
     moves_batch: bool = False,
+    loop: str = "clean",
 ) -> TrainingStep:
     """Return a step of a small model on the CPU, which has been run once."""
     torch.manual_seed(0)
@@ -50,6 +51,7 @@ def _step(
         autocast=contextlib.nullcontext,
         device=CPU,
         moves_batch=moves_batch,
+        read=READS[loop],
     )
     step.run(lambda: None)
     return step
@@ -100,6 +102,16 @@ def test_what_the_optimizer_waits_for_counts_apart(is_visible_to_dispatch: bool)
     step = _step(_with_items(1), optimizer=WaitingSGD)
     seen = _counted(step, is_visible_to_dispatch=is_visible_to_dispatch)
     assert (seen.host_syncs, seen.optimizer_host_syncs) == (1, 2)  # one for the weight, one for the bias
+
+
+@pytest.mark.parametrize("is_visible_to_dispatch", [True, False])
+@pytest.mark.parametrize("moves_batch", [False, True])
+def test_what_reads_the_loss_after_the_optimizer_is_not_put_down_to_it(
+    is_visible_to_dispatch: bool, moves_batch: bool
+) -> None:
+    step = _step(optimizer=WaitingSGD, moves_batch=moves_batch, loop="item")
+    seen = _counted(step, is_visible_to_dispatch=is_visible_to_dispatch)
+    assert (seen.host_syncs, seen.optimizer_host_syncs) == (1, 2)
 
 
 def test_a_batch_that_is_moved_belongs_to_what_comes_before_the_optimizer() -> None:
@@ -338,6 +350,14 @@ def test_cudas_own_warnings_find_what_dispatch_does_not_see_before_the_optimizer
         step = _step(compute_loss, optimizer=Waits)
         seen = _count_on_cuda(step)
     assert (seen.host_syncs, seen.optimizer_host_syncs) == (2, 1)
+
+
+def test_cudas_own_warnings_behind_the_optimizer_are_not_put_down_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    debug = FakeSyncDebugMode(monkeypatch)
+    step = _step(loop="numpy")
+    step.read = lambda loss: debug.synchronize()
+    seen = _count_on_cuda(step)
+    assert (seen.host_syncs, seen.optimizer_host_syncs) == (1, 0)
 
 
 def test_the_debug_mode_is_as_it_was_also_after_a_step_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.case import LOOPS
 from bench.measuring import arithmetic
-from bench.measuring.training_step import StepError, TrainingStep
+from bench.measuring.training_step import READS, StepError, TrainingStep
 from bench.precisions import PRECISIONS
 
 CPU = torch.device("cpu")
@@ -66,7 +68,9 @@ class NotedSGD(torch.optim.SGD):
 class Parts:
     """A step of one weight, with its parts at hand; the gradient of the weight is a quarter of the batch."""
 
-    def __init__(self, precision: str = "fp32", *, moves_batch: bool = False) -> None:
+    def __init__(
+        self, precision: str = "fp32", *, moves_batch: bool = False, read: Callable[[Tensor], object] | None = None
+    ) -> None:
         self.journal = Journal()
         self.gradients: list[float] = []
         self.model = nn.Linear(1, 1, bias=False)
@@ -81,6 +85,7 @@ class Parts:
             autocast=arithmetic.autocast_for(PRECISIONS[precision], "cpu"),
             device=CPU,
             moves_batch=moves_batch,
+            read=read,
         )
 
     def _compute_loss(self, model: nn.Module, batch: Any) -> Tensor:
@@ -135,6 +140,32 @@ def test_a_batch_is_moved_to_the_device_in_any_nesting_and_asynchronously(monkey
         parts.step.run(parts.journal.border)
     assert moves == [{"device": CPU, "non_blocking": True}]
     assert seen[0]["name"] == "first"
+
+
+@pytest.mark.parametrize("moves_batch", [False, True])
+def test_the_loss_is_read_behind_the_optimizers_border_and_within_the_step(moves_batch: bool) -> None:
+    parts = Parts(moves_batch=moves_batch, read=lambda loss: parts.journal.note("read"))
+    parts.step.run(parts.journal.border)
+    assert parts.journal.lines[-5:] == ["optimizer", "zero_grad(set_to_none=True)", "border", "read", "border"]
+    assert parts.journal.lines.count("border") == len(parts.step.phases)
+    assert parts.step.phases[-2:] == ("optimizer", "")
+
+
+@pytest.mark.parametrize(("loop", "seen"), [("item", float), ("numpy", np.ndarray)])
+def test_a_habit_reads_the_loss_of_this_step_as_people_do(loop: str, seen: type) -> None:
+    read = READS[loop]
+    found: list[Any] = []
+    assert read is not None
+    parts = Parts(read=lambda loss: found.append(read(loss)))
+    for _ in range(2):
+        parts.step.run(parts.journal.border)
+    assert [isinstance(value, seen) for value in found] == [True, True]
+    assert [float(value) for value in found] == [0.0, -0.25]  # the weight was 0, and then -0.5
+
+
+def test_every_loop_has_its_way_to_read_and_a_clean_one_has_none() -> None:
+    assert tuple(READS) == LOOPS
+    assert READS["clean"] is None
 
 
 @pytest.mark.parametrize("precision", ["amp_bf16", "amp_fp16"])

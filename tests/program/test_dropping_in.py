@@ -70,6 +70,20 @@ def execute(options):
     return 0
 '''
 
+TOPIC = '''
+"""Whether one case is enough."""
+
+from bench.results.finding import Finding, Topic
+
+
+def _find(topic, evidence):
+    said = f"This run has {len(evidence.rows)} case"
+    return [Finding(topic=topic.name, claim=topic.claim, verdict="confirmed", sentence=said)]
+
+
+TOPICS = (Topic(name="one_case", claim="one case is enough", partners=lambda case: (), find=_find),)
+'''
+
 PRECISION = """
 
 PRECISIONS["fp32_again"] = Precision(name="fp32_again", summary="32-bit once more", tolerance_ratio=0.001)
@@ -80,6 +94,7 @@ NEW_FILES = {
     "strategies/doubled.py": STRATEGY,
     "reporting/markdown.py": FORMAT,
     "commands/hello.py": COMMAND,
+    "results/topics/one_case.py": TOPIC,
 }
 
 
@@ -118,5 +133,7 @@ def test_what_is_dropped_in_is_found_shown_and_run(sandbox: Sandbox, tmp_path: P
     row = pd.read_csv(out / "results.csv").iloc[0]
     assert (row["status"], row["strategy"], row["precision"], row["batch_size"]) == ("ok", "doubled", "fp32_again", 12)
     assert row["parameters"] == 2
+    assert "- **confirmed**: This run has 1 case\n" in (out / "findings.md").read_text()
+    assert "One case is enough?" in ended.stdout
     assert (out / "results.md").read_text() == f"- {row['case_id']}: ok\n"
     assert {"results.csv", "throughput.png", "memory.png", "phases.png"} <= {path.name for path in out.iterdir()}

@@ -7,7 +7,7 @@ import pytest
 
 from bench import registry
 
-FORMATS = {"batch", "csv", "environment", "memory", "pareto", "phases", "scaling", "speedup", "throughput"}
+FORMATS = {"batch", "csv", "environment", "findings", "memory", "pareto", "phases", "scaling", "speedup", "throughput"}
 
 
 def test_every_format_is_found_by_its_file_with_a_line_that_says_what_it_writes() -> None:
@@ -20,7 +20,7 @@ def test_every_format_is_found_by_its_file_with_a_line_that_says_what_it_writes(
 @pytest.mark.parametrize(
     ("modules", "unwanted"),
     [
-        ("csv, environment, _console", "torch matplotlib"),
+        ("csv, environment, findings, _console", "torch matplotlib"),
         ("throughput, memory, phases", "torch matplotlib.pyplot"),
     ],
 )

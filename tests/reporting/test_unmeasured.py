@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from bench.case import Case
-from bench.reporting._rows import rows
 from bench.reporting._unmeasured import groups
 from bench.result import CaseResult, Status
 from bench.results.frame import Run
+from bench.results.rows import rows
 
 X2 = "\N{MULTIPLICATION SIGN}2"
 

@@ -100,7 +100,7 @@ def test_every_row_of_one_workload_and_size_has_one_global_batch(devices: Sequen
 
 
 @pytest.mark.parametrize("devices", [NOTHING, _gpus(1), _gpus(3)])
-@pytest.mark.parametrize("name", ["compile", "default", "gpu", "quick"])
+@pytest.mark.parametrize("name", ["compile", "default", "gpu", "habits", "quick"])
 def test_ids_are_unique(name: str, devices: Sequence[DeviceInfo]) -> None:
     ids = [entry.case.id for entry in expand(suite.load(name), AxisValues(), devices, seed=0)]
     assert len(set(ids)) == len(ids) > 0
@@ -201,6 +201,22 @@ def test_the_accelerator_is_the_one_that_is_there() -> None:
 @pytest.mark.parametrize(("device", "usual"), [("cpu", "resident"), ("cuda", "pinned"), ("xpu", "pageable")])
 def test_a_device_has_its_usual_input(device: str, usual: str) -> None:
     assert _only(_table(device=(device,))).case.input == usual
+
+
+def test_each_way_to_read_the_loss_is_a_case_on_every_device_and_under_every_strategy() -> None:
+    planned = _table(_gpus(2), device=("cpu", "cuda"), strategy=("single", "ddp"), loop=("clean", "item", "numpy"))
+    assert len(planned) == 2 * 2 * 3
+    assert {entry.status for entry in planned} == {None}
+
+
+def test_without_an_accelerator_the_habits_of_the_loop_run_and_those_of_the_input_are_skipped() -> None:
+    planned = expand(suite.load("habits"), AxisValues(), NOTHING, seed=0)
+    runnable = {(entry.case.workload, entry.case.loop) for entry in planned if entry.status is None}
+    assert runnable == {
+        (name, loop) for name in ("mlp:small", "transformer:small") for loop in ("clean", "item", "numpy")
+    }
+    skipped = {(entry.case.device, entry.case.input, entry.status) for entry in planned if entry.status}
+    assert skipped == {("cuda", source, "skipped") for source in ("resident", "pinned", "pageable")}
 
 
 def test_a_batch_size_is_of_each_device() -> None:

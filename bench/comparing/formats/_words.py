@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.comparing.comparison import STACK_KEYS, Change, Comparison, Row
 from bench.comparing.sides import MEMORY
-from bench.reporting._numbers import SECONDS, digits, fitting, percent, size
+from bench.numbers import SECONDS, percent, size, with_unit
 
 HEADERS = ("case", "base", "current", "change", "verdict", "not excluded", "exact changes", "flags", "remark")
 Failing = Sequence[tuple[Row, str]]
@@ -13,10 +13,7 @@ Failing = Sequence[tuple[Row, str]]
 
 def seconds(value: float | None) -> str:
     """Return a step: 1.42 ms."""
-    if value is None:
-        return ""
-    unit = fitting(SECONDS, value)
-    return f"{digits(value / unit.size)} {unit.name}"
+    return "" if value is None else with_unit(value, SECONDS)
 
 
 def time(row: Row) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.comparing.comparison import Comparison, Row
 from bench.comparing.formats import _words
+from bench.labels import in_markdown
 
 MAX_BYTES = 64_000
 """GitHub refuses a comment of more than 65 536 characters."""
@@ -19,8 +20,8 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
         row for row in comparison.rows if row.case_id in failed or row.verdict == "slower" or row.changes or row.gap
     ]
     head = [f"### stepbench: {_words.headline(comparison, failing)}", ""]
-    head += [f"- **{_cell(row.label)}**: {_cell(sentence)}" for row, sentence in failing]
-    head += ["", *(f"{_cell(line)}\n" for line in _words.remarks(comparison))]
+    head += [f"- **{in_markdown(row.label)}**: {in_markdown(sentence)}" for row, sentence in failing]
+    head += ["", *(f"{in_markdown(line)}\n" for line in _words.remarks(comparison))]
     parts = [*head, *_table(worst)] if worst else head
     if len(worst) == len(comparison.rows):
         return "\n".join(_cut(parts, MAX_BYTES)) + "\n"
@@ -34,17 +35,11 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
 
 def _table(rows: Sequence[Row]) -> list[str]:
     lines = [_line(_words.HEADERS), "| --- | ---: | ---: | ---: | --- | ---: | --- | --- | --- |"]
-    return lines + [_line(map(_cell, _words.cells(row))) for row in rows]
+    return lines + [_line(map(in_markdown, _words.cells(row))) for row in rows]
 
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _cell(text: str) -> str:
-    """Return *text* so that it neither ends a cell nor becomes a tag or a link."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("|", "\\|").replace("[", "\\[").replace("\n", " ").replace("@", "@\u200b").replace("`", "'")
 
 
 def _cut(lines: Sequence[str], room_bytes: int) -> list[str]:

@@ -83,6 +83,31 @@ def times_with_interval(interval: Interval) -> str:
     return with_interval(interval, suffix=TIMES)
 
 
+def with_bounds(interval: Interval) -> tuple[str, str]:
+    """Return a figure and its bounds with equally many decimals: ``("2.81", "2.74 to 2.88")``."""
+    figure = digits(interval.value, interval.half_width_ratio)
+    if interval.low is None or interval.high is None:
+        return figure, ""
+    decimals = len(figure.partition(".")[2])
+    return figure, f"{interval.low:,.{decimals}f} to {interval.high:,.{decimals}f}"
+
+
+def percent_with_bounds(share: Interval) -> str:
+    """Return a share and its bounds: ``80 % (78 to 83)``."""
+    figure = f"{100 * share.value:.0f} %"
+    return (
+        figure
+        if share.low is None or share.high is None
+        else f"{figure} ({100 * share.low:.0f} to {100 * share.high:.0f})"
+    )
+
+
+def with_unit(value: float, units: tuple[Unit, ...]) -> str:
+    """Return a figure whose spread is not known, in a fitting unit: ``1.42 ms``."""
+    unit = fitting(units, value)
+    return f"{digits(value / unit.size)} {unit.name}"
+
+
 def size(value: float) -> str:
     """Return an amount of memory, ``123 MiB``."""
     unit = fitting(BYTES, value)

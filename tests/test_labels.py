@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.case import Case
-from bench.reporting._labels import cut_middle, difference, variant, varied_batches
+from bench.labels import cut_middle, difference, variant, varied_batches
 
 MakeCase = Callable[..., Case]
 X2 = "\N{MULTIPLICATION SIGN}2"

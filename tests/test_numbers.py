@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.reporting._numbers import BYTES, SECONDS, digits, fitting, percent, size, times_with_interval, with_interval
+from bench.numbers import BYTES, SECONDS, digits, fitting, percent, size, times_with_interval, with_interval
 from bench.statistics import Interval
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bench.case import Case
-from bench.reporting._numbers import TIMES
+from bench.numbers import TIMES
 
 
 def cut_middle(text: str, length: int) -> str:
@@ -13,6 +13,12 @@ def cut_middle(text: str, length: int) -> str:
     kept = length - len("...")
     head = kept // 3
     return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
+
+
+def in_markdown(text: str) -> str:
+    """Return *text* so that it neither ends a cell of a table nor becomes a tag or a link."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("|", "\\|").replace("[", "\\[").replace("\n", " ").replace("@", "@\u200b").replace("`", "'")
 
 
 def strategy(case: Case) -> str:

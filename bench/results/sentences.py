@@ -1,0 +1,130 @@
+"""Sentences about pairs of cases, which claim no more than their intervals bear out."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from bench.case import Case
+from bench.labels import cut_middle
+from bench.numbers import TIMES, with_bounds
+from bench.result import DeviceInfo
+from bench.results.pairs import Evidence, Pair
+from bench.statistics import MARGIN_RATIO, Interval, rounds_needed
+
+NAME_LENGTH = 40
+"""Of a workload in a sentence."""
+_SMALL_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+_OUT_OF_REACH = 20
+"""Times the rounds of a run: half an hour for one of 90 s, which is more patience than such a question is worth."""
+_MARGIN = f"{100 * MARGIN_RATIO:.0f} %"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Words:
+    """What the two of a pair are called."""
+
+    ours: str
+    """Stands before "trains"."""
+    theirs: str
+    """Stands behind "faster than"."""
+    place: str = ""
+    """Where both ran, with a space before it."""
+    verb: str = "trains"
+    unmeasured: str = ""
+    """What is not measurable where no difference is seen, such as "cost of .item() for mlp"."""
+
+
+def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str:
+    """
+    Return what the speed of *pair* comes to.
+
+    Args:
+        pair: Of which it speaks.
+        words: For its two cases.
+        workload: Its name.
+        expects_more: Whether the question is if it is faster, or slower.
+    """
+    ratio = pair.speed
+    amount, bounds = with_bounds(ratio)
+    trains = f"{words.ours} {words.verb} {workload}"
+    against = f"{words.theirs}{words.place}"
+    question = f"{trains} {'faster' if expects_more else 'slower'} than {against}"
+    if ratio.low is None or ratio.high is None:
+        return f"one round does not tell whether {question} ({amount}{TIMES} the speed)"
+    if ratio.excludes(1.0, MARGIN_RATIO):
+        how = f"{amount}{TIMES} faster than" if ratio.value > 1 else f"at {amount}{TIMES} the speed of"
+        return f"{trains} {how} {against} ({bounds})"
+    is_same = ratio.lies_within(1.0, MARGIN_RATIO)
+    rounds = len(pair.speed_ratios)
+    seen = f"{amount}{TIMES} the speed ({bounds})"
+    more = "" if is_same else f"; {what_would_tell(rounds, ratio)}"
+    if words.unmeasured and ratio.low <= 1 <= ratio.high:
+        return f"no measurable {words.unmeasured}{words.place} in {rounds} rounds: {seen}{more}"
+    if is_same:
+        return f"{trains} as fast as {against}, within {_MARGIN} ({bounds})"
+    return f"whether {question} cannot be told from {rounds} rounds: {seen}{more}"
+
+
+def what_would_tell(rounds: int, ratio: Interval) -> str:
+    """Return how many rounds would decide on which side of the margin *ratio* of so many lies."""
+    needed = rounds_needed(rounds, ratio, MARGIN_RATIO)
+    if ratio.half_width_ratio is None or ratio.half_width_ratio >= 1:
+        return "the rounds differ too much to say how many would tell"
+    if needed is None or needed > _OUT_OF_REACH * rounds:
+        return f"too close to the margin of {_MARGIN} to tell"
+    return f"about {_rounded(needed):,} rounds would tell"
+
+
+def doubted(sentence: str, doubts: Sequence[str]) -> str:
+    """Return *sentence* with the flags that leave it without a verdict."""
+    return f"{sentence}; in doubt: {', '.join(doubts)}" if doubts else sentence
+
+
+def capital(sentence: str) -> str:
+    """Return *sentence* as it begins a line; a name such as torch.compile stays what it is."""
+    first = sentence.partition(" ")[0]
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence
+
+
+def count(number: int, what: str) -> str:
+    """Return ``two processes``."""
+    word = _SMALL_NUMBERS[number] if number < len(_SMALL_NUMBERS) else str(number)
+    return f"{word} {what}" if number == 1 else f"{word} {what}{'es' if what.endswith('s') else 's'}"
+
+
+def workload(case: Case, evidence: Evidence) -> str:
+    """Return the workload's name, with the batch where the run has several of them."""
+    return workload_name(case, with_batch=case.workload in evidence.workloads_of_several_batches)
+
+
+def workload_name(case: Case, *, with_batch: bool) -> str:
+    """Return the workload's name in a length for sentences."""
+    name = cut_middle(case.workload, NAME_LENGTH)
+    return f"{name} (batch {case.global_batch_size})" if with_batch else name
+
+
+def place(case: Case, devices: Sequence[DeviceInfo]) -> str:
+    """Return where a case was measured, such as " on this CPU"."""
+    return f" on {device_name(case, devices)}"
+
+
+def device_name(case: Case, devices: Sequence[DeviceInfo]) -> str:
+    """Return what a case's device is called, several of them with their number."""
+    if case.device_type == "cpu":
+        return "this CPU"
+    of_type = [device for device in devices if device.type == case.device_type]
+    chosen = [device for device in of_type if device.id == case.device] or of_type
+    names = list(dict.fromkeys(device.name for device in chosen))
+    name = names[0] if len(names) == 1 else case.device
+    return name if case.num_devices == 1 else f"{case.num_devices} {TIMES} {name}"
+
+
+def change_of_memory(ratio: float) -> str:
+    """Return ``3 % more memory``; a change within the margin is none."""
+    if abs(ratio - 1) <= MARGIN_RATIO:
+        return "as much memory"
+    return f"{100 * abs(ratio - 1):.0f} % {'more' if ratio > 1 else 'less'} memory"
+
+
+def _rounded(number: int) -> int:
+    """Return *number* to two digits, which is more than an estimate of it knows."""
+    return round(number, 2 - len(str(number)))

@@ -1,0 +1,1 @@
+"""What people are told about training, one subject a file."""
