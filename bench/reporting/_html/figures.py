@@ -24,7 +24,8 @@ MAX_CASES = 100
 """Of a figure in the page: one of 100 bars is 2 m high already, and ten times as many would take half a minute."""
 _ORDER = ("throughput", "speedup", "memory", "phases", "scaling", "batch", "pareto")
 """What comes first; others follow by name."""
-_PIXELS_PER_POINT = 4 / 3
+_PIXELS_PER_INCH = 96
+"""Of CSS, so that letters have the size that they were made for."""
 _NO_WIDE_LETTERS = 0x2E80
 """From here on letters are often missing in the figures' font, whose width for them is that of an empty box."""
 _SHORT = 3
@@ -43,8 +44,6 @@ class Plot:
     caption: str
     svg: Markup
     """Empty: there is nothing to show here."""
-    width: int
-    """In CSS pixels, at which its letters have the size that they were made for."""
 
 
 def plots(run: Run, rows: Sequence[Row]) -> list[Plot]:
@@ -76,7 +75,6 @@ def _plot(name: str, module: ModuleType, run: Run) -> Plot:
         title=title,
         caption=caption,
         svg=inlined(figure, f"plot-{name}", title, caption) if has_data else Markup(),
-        width=round(figure.get_figwidth() * 72 * _PIXELS_PER_POINT),
     )
 
 
@@ -100,7 +98,8 @@ def inlined(figure: Figure, prefix: str, title: str, description: str) -> Markup
     for name in [name for name in root.attrib if name != "viewBox"]:
         del root.attrib[name]
     ids = {"title": f"{prefix}-title", "desc": f"{prefix}-desc"}
-    root.attrib |= {"role": "img", "aria-labelledby": " ".join(ids.values())}
+    width = round(figure.get_figwidth() * _PIXELS_PER_INCH)
+    root.attrib |= {"width": str(width), "role": "img", "aria-labelledby": " ".join(ids.values())}
     for position, (tag, words) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(tag, {"id": ids[tag]})
         element.text = shown(words)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from bench import __version__
 from bench.reporting import _findings, _unmeasured
-from bench.reporting._html import cases, figures, origin, table
+from bench.reporting._html import cases, figures, origin, samples, table
 from bench.reporting._html.text import finalized
 from bench.reporting._numbers import times_with_interval
 from bench.reporting._rows import Row, rows
@@ -66,6 +66,7 @@ def render(run: Run) -> str:
         table=table.table(all_rows),
         plots=figures.plots(run, all_rows) if measured else [],
         max_plotted=figures.MAX_CASES,
+        frame=samples,
         details=cases.details(run, all_rows),
         missing=_unmeasured.groups(all_rows),
         doubts=[cases.doubt(name) for name in dict.fromkeys(flag for row in all_rows for flag in row.flags)],
