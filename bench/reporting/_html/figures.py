@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -28,6 +28,8 @@ _PIXELS_PER_INCH = 96
 """Of CSS, so that letters have the size that they were made for."""
 _NO_WIDE_LETTERS = 0x2E80
 """From here on letters are often missing in the figures' font, whose width for them is that of an empty box."""
+_TILE, _DOTS, _ROUND = "6", "M1.5 1.5h.01M4.5 4.5h.01", "stroke-width: 1.3; stroke-linecap: round"
+"""The size of a tile of dots, the lines of no length whose round ends they are, and how those are drawn."""
 _SHORT = 3
 """Texts of fewer letters are as wide as they are."""
 _DECIMALS = re.compile(r"-?\d+\.\d+")
@@ -88,10 +90,12 @@ def inlined(figure: Figure, prefix: str, title: str, description: str) -> Markup
         title: What it says, for those who do not see it.
         description: What it shows.
     """
-    root = ET.fromstring(shown(_drawn(figure, prefix)))  # noqa: S314 (written by matplotlib, two lines ago)
+    root = fromstring(shown(_drawn(figure, prefix)))  # noqa: S314 (written by matplotlib, two lines ago)
     for parent in list(root.iter()):
         for child in [child for child in parent if _name(child) in ("metadata", "style")]:
             parent.remove(child)
+    for pattern in root.iter("{http://www.w3.org/2000/svg}pattern"):
+        _simplify_dots(pattern)
     used = _references(root)
     for element in root.iter():
         _clean(element, used, prefix)
@@ -101,10 +105,10 @@ def inlined(figure: Figure, prefix: str, title: str, description: str) -> Markup
     width = round(figure.get_figwidth() * _PIXELS_PER_INCH)
     root.attrib |= {"width": str(width), "role": "img", "aria-labelledby": " ".join(ids.values())}
     for position, (tag, words) in enumerate((("title", title), ("desc", description))):
-        element = ET.Element(tag, {"id": ids[tag]})
+        element = Element(tag, {"id": ids[tag]})
         element.text = shown(words)
         root.insert(position, element)
-    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 (what others wrote is escaped by the writer)
+    return Markup(tostring(root, encoding="unicode"))  # noqa: S704 (what others wrote is escaped by the writer)
 
 
 def _drawn(figure: Figure, salt: str) -> str:
@@ -115,11 +119,19 @@ def _drawn(figure: Figure, salt: str) -> str:
     return buffer.getvalue()
 
 
-def _name(element: ET.Element) -> str:
+def _simplify_dots(pattern: Element) -> None:
+    """Replace a hatch of dots, 60 KB of circles for each colour, by one tile of it."""
+    for path in pattern.iter("{http://www.w3.org/2000/svg}path"):
+        if "C" in path.get("d", ""):  # curves: of the hatches only dots have any
+            pattern.attrib |= {"width": _TILE, "height": _TILE}
+            path.attrib |= {"d": _DOTS, "style": f"{path.get('style', '')}; {_ROUND}"}
+
+
+def _name(element: Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _references(root: ET.Element) -> set[str]:
+def _references(root: Element) -> set[str]:
     """Return the ids that something in the figure points at."""
     values = [value for element in root.iter() for value in element.attrib.values()]
     return {found for value in values for found in (*_REFERENCE.findall(value), *_anchor(value))}
@@ -129,7 +141,7 @@ def _anchor(value: str) -> list[str]:
     return [value[1:]] if value.startswith("#") else []
 
 
-def _clean(element: ET.Element, used: set[str], prefix: str) -> None:
+def _clean(element: Element, used: set[str], prefix: str) -> None:
     """Rewrite one element for a page: plain names, attributes in place of style, short numbers, unique ids."""
     element.tag = _name(element)
     is_text = element.tag == "text"
@@ -152,7 +164,7 @@ def _declarations(style: str) -> Mapping[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs if name.strip() != "font-family"}
 
 
-def _fit(element: ET.Element, attributes: dict[str, str]) -> None:
+def _fit(element: Element, attributes: dict[str, str]) -> None:
     """Give a text the width that it has in the figures' font, which the reader may not have."""
     if attributes.get("transform", "").startswith("rotate(-0 "):
         del attributes["transform"]
@@ -179,4 +191,4 @@ def _rewritten(name: str, value: str, prefix: str) -> str:
         return _REFERENCE.sub(rf"url(#{prefix}-\1)", value)
     if value.startswith("#"):  # a colour
         return value
-    return _DECIMALS.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value)
+    return _DECIMALS.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), " ".join(value.split()))

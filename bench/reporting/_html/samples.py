@@ -1,6 +1,7 @@
 """The step times of one case as points of a small drawing: the first round step by step, then every round's figure."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -112,7 +113,7 @@ def _thinned(values: Sequence[float], limit: int) -> list[tuple[int, float]]:
         return list(enumerate(values))
     edges = [len(values) * number // (limit // 2) for number in range(limit // 2 + 1)]
     kept = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         positions = sorted(range(start, end), key=lambda index: values[index])
         kept += sorted({positions[0], positions[-1]})
     return [(index, values[index]) for index in kept]
@@ -123,7 +124,9 @@ def _ticks(low: float, high: float, y: Callable[[float], float]) -> tuple[Tick, 
     margin = (high - low) * 0.05
     values = (low + margin, (low + high) / 2, high - margin)
     spread = (high - low) / (low + high)  # digits enough to tell the ticks apart
-    return tuple(Tick(y=_rounded(y(value)), text=f"{digits(value / unit.size, spread)} {unit.name}") for value in values)
+    return tuple(
+        Tick(y=_rounded(y(value)), text=f"{digits(value / unit.size, spread)} {unit.name}") for value in values
+    )
 
 
 def _dots(rounds: Sequence[float], y: Callable[[float], float]) -> tuple[tuple[float, float], ...]:
