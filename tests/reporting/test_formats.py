@@ -7,7 +7,7 @@ import pytest
 
 from bench import registry
 
-FORMATS = {"csv", "environment", "memory", "phases", "throughput"}
+FORMATS = {"csv", "environment", "html", "memory", "phases", "throughput"}
 
 
 def test_every_format_is_found_by_its_file_with_a_line_that_says_what_it_writes() -> None:
@@ -21,7 +21,7 @@ def test_every_format_is_found_by_its_file_with_a_line_that_says_what_it_writes(
     ("modules", "unwanted"),
     [
         ("csv, environment, _console", "torch matplotlib"),
-        ("throughput, memory, phases", "torch matplotlib.pyplot"),
+        ("throughput, memory, phases, html", "torch matplotlib.pyplot"),
     ],
 )
 def test_a_format_does_not_import(modules: str, unwanted: str) -> None:

@@ -90,25 +90,30 @@ def inlined(figure: Figure, prefix: str, title: str, description: str) -> Markup
         title: What it says, for those who do not see it.
         description: What it shows.
     """
-    root = fromstring(shown(_drawn(figure, prefix)))  # noqa: S314 (written by matplotlib, two lines ago)
+    root = fromstring(shown(_drawn(figure, prefix)))  # noqa: S314 (matplotlib has just written it)
     for parent in list(root.iter()):
         for child in [child for child in parent if _name(child) in ("metadata", "style")]:
             parent.remove(child)
-    for pattern in root.iter("{http://www.w3.org/2000/svg}pattern"):
-        _simplify_dots(pattern)
+        if _name(parent) == "pattern":
+            _simplify_dots(parent)
     used = _references(root)
     for element in root.iter():
         _clean(element, used, prefix)
-    for name in [name for name in root.attrib if name != "viewBox"]:
-        del root.attrib[name]
-    ids = {"title": f"{prefix}-title", "desc": f"{prefix}-desc"}
     width = round(figure.get_figwidth() * _PIXELS_PER_INCH)
-    root.attrib |= {"width": str(width), "role": "img", "aria-labelledby": " ".join(ids.values())}
-    for position, (tag, words) in enumerate((("title", title), ("desc", description))):
-        element = Element(tag, {"id": ids[tag]})
+    attributes = {"viewBox": root.attrib["viewBox"], "width": str(width), "role": "img"}
+    root.attrib.clear()
+    root.attrib.update(attributes)
+    _describe(root, prefix, {"title": title, "desc": description})
+    return Markup(tostring(root, encoding="unicode"))  # noqa: S704 (what others wrote is escaped by the writer)
+
+
+def _describe(root: Element, prefix: str, texts: Mapping[str, str]) -> None:
+    """Say in words what is shown, for those who do not see it."""
+    for position, (tag, words) in enumerate(texts.items()):
+        element = Element(tag, {"id": f"{prefix}-{tag}"})
         element.text = shown(words)
         root.insert(position, element)
-    return Markup(tostring(root, encoding="unicode"))  # noqa: S704 (what others wrote is escaped by the writer)
+    root.set("aria-labelledby", " ".join(f"{prefix}-{tag}" for tag in texts))
 
 
 def _drawn(figure: Figure, salt: str) -> str:
@@ -121,7 +126,7 @@ def _drawn(figure: Figure, salt: str) -> str:
 
 def _simplify_dots(pattern: Element) -> None:
     """Replace a hatch of dots, 60 KB of circles for each colour, by one tile of it."""
-    for path in pattern.iter("{http://www.w3.org/2000/svg}path"):
+    for path in pattern:
         if "C" in path.get("d", ""):  # curves: of the hatches only dots have any
             pattern.attrib |= {"width": _TILE, "height": _TILE}
             path.attrib |= {"d": _DOTS, "style": f"{path.get('style', '')}; {_ROUND}"}
