@@ -165,13 +165,14 @@ def _ending(result: CaseResult, logs: _Logs) -> Ending:
 
 
 def _figures(row: Row) -> tuple[tuple[str, str], ...]:
-    names = [name for name, value in row.columns.items() if name not in _ELSEWHERE and value != ""]
+    left_out = _ELSEWHERE | ({"throughput_items_per_second"} if row.columns.get("item") == "sample" else set())
+    names = [name for name, value in row.columns.items() if name not in left_out and value != ""]
     return tuple((_label(name), _text(row, name)) for name in names)
 
 
 def _label(column: str) -> str:
     """Return a column's name without its unit, which its figure brings along."""
-    for ending in ("_seconds", "_bytes", "_ratio", "_joules", "_watts"):
+    for ending in ("_per_second", "_seconds", "_bytes", "_ratio", "_joules", "_watts"):
         column = column.removesuffix(ending)
     return column.replace("_", " ")
 
@@ -187,6 +188,8 @@ def _text(row: Row, column: str) -> str:
         return with_interval(interval, SECONDS)
     if column == "speedup" and interval:
         return times_with_interval(interval)
+    if column.startswith("throughput_") and row.throughput:  # as sure as the step time that it is made from
+        return f"{digits(float(value), row.throughput.half_width_ratio)}/s"
     for ending, to_text in _BY_UNIT:
         if column.endswith(ending):
             return to_text(float(value))

@@ -47,6 +47,11 @@ class Table:
     columns: tuple[Column, ...]
 
     @property
+    def keys(self) -> set[str]:
+        """Which columns those are."""
+        return {column.key for column in self.columns}
+
+    @property
     def filters(self) -> list[Column]:
         """The columns with something to choose from."""
         return [column for column in self.columns if column.choices]
