@@ -17,6 +17,8 @@ from typing import Any, Self
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _DEADLINE_SECONDS = 60.0
 """Of one answer: a cold start on a busy machine of two cores takes ten."""
+PHONE_WIDTH = 600
+"""Narrower windows lay a page out as phones do."""
 _OPTIONS = (
     *("--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
@@ -40,6 +42,7 @@ class Browser:
     process: subprocess.Popen[bytes]
     commands: int
     answers: int
+    target: str = ""
     session: str = ""
     events: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     """All that the open page brought about, in order."""
@@ -47,21 +50,26 @@ class Browser:
     _buffer: bytes = b""
 
     def open(self, address: str, *, width: int = 1280, height: int = 900, dark: bool = False) -> Self:
-        """Load a page in a tab of its own and wait until it is there."""
+        """Load a page in a tab of its own and wait until it is there; the tab before it is gone."""
         self.session = ""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        if self.target:
+            self.call("Target.closeTarget", targetId=self.target)
+        self.target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         self.events.clear()
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": 1}
+        self.call("Emulation.setDeviceMetricsOverride", **size, mobile=width < PHONE_WIDTH)
+        self.load(address)
+        return self
+
+    def load(self, address: str) -> None:
+        """Go to a page in the tab that is open, and wait until it is there."""
         self.call("Page.navigate", url=address)
         self._read_until(lambda message: message.get("method") == "Page.loadEventFired")
-        return self
 
     def evaluate(self, expression: str) -> Any:
         """Return what a JavaScript expression comes to in the page."""

@@ -169,8 +169,7 @@ def test_dark_and_light_are_what_the_reader_asked_for(browser: Browser, page: Wr
 def test_without_javascript_the_table_is_still_there(browser: Browser, page: WriteRun) -> None:
     browser.open("about:blank")
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
-    browser.call("Page.navigate", url=page(12).as_uri())
-    browser.call("Page.captureScreenshot")  # answers once the page is there
+    browser.load(page(12).as_uri())
     root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
     rows = browser.call("DOM.querySelectorAll", nodeId=root, selector="#case-table tbody tr")["nodeIds"]
     buttons = browser.call("DOM.querySelectorAll", nodeId=root, selector="#case-table button")["nodeIds"]

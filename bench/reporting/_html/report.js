@@ -79,6 +79,7 @@
   function follow() {
     const target = document.getElementById(location.hash.slice(1));
     if (target && target.tagName === "DETAILS") {
+      target.hidden = false; // a filter may have hidden it, and somebody wants to see it
       target.open = true;
       target.scrollIntoView();
       return;
