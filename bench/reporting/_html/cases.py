@@ -181,16 +181,21 @@ def _text(row: Row, column: str) -> str:
     value = row.columns[column]
     if isinstance(value, str):
         return value
-    if column in _SPECIAL:
-        return _SPECIAL[column](float(value))
+    if text := _as_sure_as_its_interval(row, column):
+        return text
+    by_unit = next((to_text for ending, to_text in _BY_UNIT if column.endswith(ending)), None)
+    if to_text := _SPECIAL.get(column, by_unit):
+        return to_text(float(value))
+    return f"{value:,}" if isinstance(value, int) else digits(float(value))
+
+
+def _as_sure_as_its_interval(row: Row, column: str) -> str:
+    """Return a figure that may have an interval; empty: it is none of them."""
     interval = row.interval(column)
     if column.endswith("_seconds") and interval:
         return with_interval(interval, SECONDS)
     if column == "speedup" and interval:
         return times_with_interval(interval)
-    if column.startswith("throughput_") and row.throughput:  # as sure as the step time that it is made from
-        return f"{digits(float(value), row.throughput.half_width_ratio)}/s"
-    for ending, to_text in _BY_UNIT:
-        if column.endswith(ending):
-            return to_text(float(value))
-    return f"{value:,}" if isinstance(value, int) else digits(float(value))
+    if column.startswith("throughput_") and interval and row.throughput:
+        return f"{digits(interval.value, row.throughput.half_width_ratio)}/s"
+    return ""
