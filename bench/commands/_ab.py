@@ -14,9 +14,9 @@ from bench.commands import _compare, _contests, _sides
 from bench.commands._calibrate import calibrate
 from bench.commands._contests import Contest, Contests
 from bench.commands._destination import make_directory
+from bench.commands._formats import told
 from bench.commands._gate import Gate
 from bench.commands._progress import Progress, counted
-from bench.commands._report import told
 from bench.comparing.comparison import USUALLY_FAILS, Comparison, Row, compare, failures, worst_first
 from bench.comparing.formats._words import change
 from bench.comparing.sides import Side
@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
             if isinstance(ending, Interrupted):
                 return status
             raise UsageError(told(ending)) from None if isinstance(ending, OSError) else ending
-        print(f"{told(ending)}: what is known by now follows", file=sys.stderr)
+        said = str(ending) if isinstance(ending, Interrupted) else told(ending)
+        print(f"{said}: what is known by now follows", file=sys.stderr)
     with interrupts_held():
         shown = _show(work.comparison(has_ended_early=status != 0), options, fail_on)
     return status or shown

@@ -2,7 +2,10 @@
 
 import argparse
 import math
+from collections.abc import Sequence
 
+from bench import registry
+from bench.errors import unknown_value
 from bench.precisions import PRECISIONS
 
 MAX_SECONDS = 1_000_000
@@ -78,6 +81,20 @@ def axis_values(text: str) -> tuple[str, list[str]]:
             f"'{text}' is not an axis with two values or more; write one such as precision=fp32,amp_bf16"
         )
     return name, found
+
+
+def checked_formats(given: Sequence[str] | None) -> tuple[str, ...]:
+    """
+    Return the formats to write: those *given*, else all.
+
+    Raises:
+        UsageError: If one is not known.
+    """
+    known = registry.names("reporting")
+    for name in given or ():
+        if name not in known:
+            raise unknown_value("", name, known, "--format: ")
+    return tuple(given) if given else known
 
 
 def _number(text: str) -> float | None:

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from bench import registry
 from bench.commands._destination import point_latest_at
+from bench.commands._formats import told, write_formats
 from bench.commands._request import Request
 from bench.errors import BenchError, JournalError, UsageError
 from bench.reporting import _conclusions, _console, _terminal
@@ -37,7 +37,7 @@ def report(
         if ending is not None:
             print(f"{told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
-        written, failed = _write(run, directory, request)
+        written, failed = write_formats(run, directory, request.formats)
         console = _terminal.stdout_console()
         _console.print_results(run, console)
         _conclusions.print_conclusions(run, console)
@@ -70,19 +70,6 @@ def exit_status_of(ending: Interrupted | BenchError | OSError | None) -> int:
     return EXIT_NOTHING
 
 
-def _write(run: Run, directory: Path, request: Request) -> tuple[list[Path], bool]:
-    """Return the files written, and whether a format failed; one that does must not cost the others."""
-    written: list[Path] = []
-    failed = False
-    for name in request.formats:
-        try:
-            written += registry.load("reporting", name).write(run, directory)
-        except Exception as error:  # noqa: BLE001 (see above)
-            failed = True
-            print(f"error: report '{name}': {told(error)}", file=sys.stderr)
-    return written, failed
-
-
 def _keep(sitting: Sitting, directory: Path) -> None:
     # A full disk has been told of already, and the results are safe.
     with contextlib.suppress(JournalError), contextlib.closing(JournalWriter(directory / FILE_NAME)) as journal:
@@ -104,10 +91,6 @@ def _status_of(run: Run) -> int:
     return 0 if "ok" in statuses else EXIT_NOTHING
 
 
-def told(error: BaseException) -> str:
-    """Return *error* as one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, (BenchError, Interrupted)):
-        return str(error)
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+def _told(ending: Interrupted | BenchError | OSError) -> str:
+    """Return *ending* as one line."""
+    return str(ending) if isinstance(ending, Interrupted) else told(ending)

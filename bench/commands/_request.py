@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import registry, suite
-from bench.commands import _axes
-from bench.errors import UsageError, unknown_value
+from bench import suite
+from bench.commands import _axes, _options
+from bench.errors import UsageError
 from bench.result import Environment, SamplingPlan
 from bench.running.server import StartMethod
 from bench.suite import AxisValues, Suite
@@ -72,7 +72,7 @@ def request_from(options: argparse.Namespace) -> Request:
         num_servers=_num_servers(options),
         seed=options.seed or 0,
         label=options.label,
-        formats=_checked_formats(options.format),
+        formats=_options.checked_formats(options.format),
         directory=options.out,
         resume=options.resume,
         has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),
@@ -83,14 +83,6 @@ def request_from(options: argparse.Namespace) -> Request:
         names_suite=options.suite is not None,
         started=started,
     )
-
-
-def _checked_formats(given: list[str] | None) -> tuple[str, ...]:
-    known = registry.names("reporting")
-    for name in given or ():
-        if name not in known:
-            raise unknown_value("", name, known, "--format: ")
-    return tuple(given) if given else known
 
 
 def _sampling(options: argparse.Namespace, chosen: Suite, environment: Environment) -> SamplingPlan:

@@ -85,7 +85,9 @@ class Page:
 def draw(page: Page) -> Figure:
     """Return the figure of *page*; it grows with the number of cases and the length of the notes."""
     with styled():
-        return _draw(page)
+        figure = _draw(page)
+    figure.set_label(page.title)  # the title is drawn in lines; a page that shows the figure needs it in one
+    return figure
 
 
 def _draw(page: Page) -> Figure:

@@ -18,8 +18,8 @@ from bench.results.recommendation import front, is_eligible
 from bench.results.rows import Row, rows
 
 _SUBTITLE = (
-    "Up is faster, left needs less memory. Through the dashed line go the cases of which each is certainly faster than all "
-    "that are leaner; the others are faint. Whiskers: 95 % interval over rounds."
+    "Up is faster, left needs less memory. Through the dashed line go the cases of which each is certainly faster than "
+    "all that are leaner; the others are faint. Whiskers: 95 % interval over rounds."
 )
 _TITLE_LENGTH = 50
 

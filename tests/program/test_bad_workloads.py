@@ -289,7 +289,7 @@ def test_the_good_rows_are_whole(bad_run: BadRun) -> None:
 def test_all_files_of_a_run_are_there(bad_run: BadRun) -> None:
     names = {path.name for path in bad_run.out.iterdir()}
     tables = {"results.jsonl", "environment.json", "results.csv", "samples.csv.gz"}
-    assert tables | {"throughput.png", "memory.png", "phases.png"} <= names
+    assert tables | {"report.html", "throughput.png", "memory.png", "phases.png"} <= names
     assert all(path.stat().st_size > 0 for path in bad_run.out.iterdir())
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in bad_run.out.glob("*.png"))
 

@@ -1,0 +1,25 @@
+"""Write the reports of finished runs again, from their journals."""
+
+import argparse
+from pathlib import Path
+
+from bench import registry
+from bench.commands import _options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the runs, which reports, and where to."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="directory or journal of a run")
+    parser.add_argument(
+        "--format", action="extend", type=_options.words, metavar="NAME", help=", ".join(registry.names("reporting"))
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to (beside the journal); of several runs, a folder each in it"
+    )
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Write and name the files; 2 where a run or a report failed, of which each is one line."""
+    from bench.commands import _report_again  # noqa: PLC0415 (pandas takes half a second, and --help needs none of it)
+
+    return _report_again.run(options)
