@@ -85,9 +85,7 @@ class Page:
 def draw(page: Page) -> Figure:
     """Return the figure of *page*; it grows with the number of cases and the length of the notes."""
     with styled():
-        figure = _draw(page)
-    figure.set_label(page.title)  # the title is drawn in lines; a page that shows the figure needs it in one
-    return figure
+        return _draw(page)
 
 
 def _draw(page: Page) -> Figure:

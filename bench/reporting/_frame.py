@@ -45,6 +45,7 @@ def framed(words: Words, width: float, body_height: float, draw_body: Callable[[
     notes = [line for note in words.notes for line in wrap(note, width, NOTE_POINTS)]
     head = MARGIN + len(title) * TITLE_LINE + len(subtitle) * SUBTITLE_LINE + (LEGEND_LINE if words.legend else GAP)
     figure = Figure(figsize=(width, head + body_height + len(notes) * NOTE_LINE + MARGIN))
+    figure.set_label(words.title)  # the title is drawn in lines; a page that shows the figure needs it in one
     write(figure, title, MARGIN, TITLE_LINE, size=TITLE_POINTS, weight="bold")
     write(figure, subtitle, MARGIN + len(title) * TITLE_LINE, SUBTITLE_LINE, size=NOTE_POINTS, color=GREY)
     if words.legend:

@@ -9,18 +9,6 @@ from bench import registry
 
 CHOICES = {"batch", "pareto", "scaling", "speedup"}
 FORMATS = {"csv", "environment", "findings", "html", "memory", "phases", "throughput"} | CHOICES
-    "batch",
-    "csv",
-    "environment",
-    "findings",
-    "html",
-    "memory",
-    "pareto",
-    "phases",
-    "scaling",
-    "speedup",
-    "throughput",
-}
 
 
 def test_every_format_is_found_by_its_file_with_a_line_that_says_what_it_writes() -> None:

@@ -11,7 +11,6 @@ import jinja2
 from markupsafe import Markup
 
 from bench import __version__
-from bench.numbers import times_with_interval
 from bench.reporting import _findings, _unmeasured
 from bench.reporting._html import cases, figures, origin, samples, table
 from bench.reporting._html.text import finalized
@@ -39,7 +38,6 @@ class Statement:
     """A key of the style sheet; empty: a sentence without one."""
     verdict_words: str = ""
     claim: str = ""
-    ratio: str = ""
     links: tuple[tuple[str, str], ...] = ()
     """Address and words."""
     flags: tuple[str, ...] = ()
@@ -133,7 +131,6 @@ def _statement(finding: Finding, known: set[str]) -> Statement:
         verdict=finding.verdict,
         verdict_words=_VERDICTS[finding.verdict],
         claim=finding.claim,
-        ratio=times_with_interval(finding.ratio) if finding.ratio else "",
         links=tuple((f"#{cases.anchor(case_id)}", words) for case_id, words in sides if case_id in known),
         flags=finding.flags,
     )
