@@ -337,3 +337,11 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -
             for name in action.option_strings:
                 if name.startswith("--") and name != "--help":
                     assert f'id="cmdoption-stepbench-{command_name}-{name[2:]}"' in reference
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+def test_no_page_still_holds_the_word_that_stood_for_a_figure(path: Path) -> None:
+    words = {
+        word for word in re.findall(r"[A-Z_]{4,}", path.read_text()) if word in {"PROMISE", "TODO", "FIXME", "TBD"}
+    }
+    assert words == set()

@@ -30,6 +30,7 @@ LAYERS = (
         "fingerprint",
         "explanations",
         "pair",
+        "signed_rank",
     ),
     ("suite", "suite_file"),
     ("workloads", "strategies"),

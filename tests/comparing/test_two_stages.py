@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
+from bench import signed_rank
 from bench.case import Case
 from bench.comparing.comparison import Comparison, compare
 from bench.comparing.two_stages import (
@@ -44,16 +45,15 @@ def _pairs(case: Case, ratios: Iterable[float], stage: Stage = "first", usage: U
     return [_pair(case, ratio, stage, usage) for ratio in ratios]
 
 
-def _ratios(statistic: float, number: int, bound: float = 1 + MARGIN, spread: float = 0.01) -> list[float]:
-    """Return so many ratios, half of them above and half below, whose t against *bound* is *statistic*."""
-    error = spread * math.sqrt(number / (number - 1)) / math.sqrt(number)
-    return [bound * math.exp(statistic * error + sign * spread) for sign in (-1, 1) * (number // 2)]
+def _ratios(below: Iterable[int], number: int) -> list[float]:
+    """Return so many ratios that are 1, 2, 3, ... tenths of a per cent from the margin, those of *below* below it."""
+    signs = [-1 if rank in set(below) else 1 for rank in range(1, number + 1)]
+    return [(1 + MARGIN) * math.exp(0.001 * sign * rank) for rank, sign in enumerate(signs, start=1)]
 
 
-def _fresh(case: Case, statistic: float) -> list[Pair]:
-    """Return both stages of a case whose fresh pairs have the t *statistic* against the margin."""
-    first = _pairs(case, _ratios(2.0, FIRST_PAIRS))
-    return first + _pairs(case, _ratios(statistic, FRESH_PAIRS), "fresh")
+def _fresh(case: Case, below: Iterable[int]) -> list[Pair]:
+    """Return both stages of a case of whose fresh pairs those of these ranks lie below the margin."""
+    return _pairs(case, _ratios((), FIRST_PAIRS)) + _pairs(case, _ratios(below, FRESH_PAIRS), "fresh")
 
 
 def _only(pairs: Sequence[Pair]) -> Decision:
@@ -71,16 +71,16 @@ def _case(make_case: Callable[..., Case]) -> Case:
     return make_case()
 
 
-@pytest.mark.parametrize(("statistic", "suspect"), [(0.93, True), (0.91, False), (-3.0, False)])
-def test_a_case_is_suspect_from_one_chance_in_five_on(case: Case, statistic: float, suspect: bool) -> None:
-    # t(0.8, 5 degrees of freedom) = 0.9195
-    assert is_suspect(_pairs(case, _ratios(statistic, FIRST_PAIRS)), MARGIN) is suspect
+@pytest.mark.parametrize(("below", "suspect"), [((2, 3), True), ((1, 2, 3), False), (range(1, 7), False)])
+def test_a_case_is_suspect_from_one_chance_in_five_on(case: Case, below: Sequence[int], suspect: bool) -> None:
+    # Of six, ranks that sum to 5 or less have a chance of 10/64, to 6 or less of 14/64.
+    assert is_suspect(_pairs(case, _ratios(below, FIRST_PAIRS)), MARGIN) is suspect
 
 
 def test_nobody_is_suspect_for_one_pair_or_for_pairs_that_were_disturbed(case: Case) -> None:
     assert not is_suspect([], MARGIN)
     assert not is_suspect([_pair(case, 2.0)], MARGIN)
-    assert not is_suspect(_pairs(case, _ratios(9.0, FIRST_PAIRS), usage=BUSY), MARGIN)
+    assert not is_suspect(_pairs(case, _ratios((), FIRST_PAIRS), usage=BUSY), MARGIN)
 
 
 @pytest.mark.parametrize(("cases", "held"), [(1, 0), (3, 0), (4, 2), (11, 2), (12, 3), (100, 3)])
@@ -106,59 +106,55 @@ def test_a_first_look_alone_never_says_slower(case: Case) -> None:
 
 
 def test_what_the_fresh_pairs_confirm_is_slower_by_what_they_say_alone(case: Case) -> None:
-    pairs = _pairs(case, [1.5 * noise for noise in STEADY]) + _pairs(case, _ratios(5.0, FRESH_PAIRS), "fresh")
+    pairs = _pairs(case, [1.5 * noise for noise in STEADY]) + _pairs(case, _ratios((), FRESH_PAIRS), "fresh")
     found = _only(pairs)
     assert (found.verdict, found.why) == ("slower", "")
-    assert _ratio_of(found).value == pytest.approx(1.02 * math.exp(5.0 * 0.01 / math.sqrt(15)))
+    assert _ratio_of(found).value == pytest.approx(1.02 * math.exp(0.0085))
 
 
 def test_what_the_fresh_pairs_do_not_confirm_is_not_slower(case: Case) -> None:
-    found = _only(_fresh(case, 1.0))
+    found = _only(_fresh(case, range(1, 9)))  # they sum to 36, and 35 would do
     assert found.verdict == "inconclusive"
     assert found.why.startswith("looked slower, and 16 fresh pairs do not confirm it; about ")
     assert found.why.endswith(" pairs would tell; raise --budget")
-    assert _only(_fresh(case, 0.0)).why.endswith("; too close to the margin to tell")
-    steady = _pairs(case, _ratios(2.0, FIRST_PAIRS)) + _pairs(case, (0.999, 1.001) * (FRESH_PAIRS // 2), "fresh")
+    assert _only(_fresh(case, (1, 4, 5, 8, 9, 12, 13, 16))).why.endswith("; too close to the margin to tell")
+    steady = _pairs(case, _ratios((), FIRST_PAIRS)) + _pairs(case, (0.999, 1.001) * (FRESH_PAIRS // 2), "fresh")
     assert _only(steady).verdict == "same"
 
 
 @pytest.mark.parametrize(
-    ("statistics", "verdicts"),
+    ("below", "verdicts"),
     [
-        ((2.0,), ("slower",)),  # p = 0.032, and 0.05 is for it alone
-        ((2.0, 2.0), ("inconclusive",) * 2),  # the first of two gets 0.025
-        ((2.0, 5.0), ("slower", "slower")),  # what is rejected leaves 0.05 to the other
-        ((2.2,) * 3, ("inconclusive",) * 3),  # p = 0.022, and the first of three gets 0.017
+        (((16, 15, 2),), ("slower",)),  # they sum to 33: p = 0.038, and 0.05 is for it alone
+        (((16, 15, 2),) * 2, ("inconclusive",) * 2),  # the first of two gets 0.025
+        (((16, 15, 2), ()), ("slower", "slower")),  # what is rejected leaves 0.05 to the other
+        (((16, 12),) * 3, ("inconclusive",) * 3),  # p = 0.021, and the first of three gets 0.017
     ],
 )
 def test_cases_share_one_chance_of_a_false_alarm(
-    make_case: Callable[..., Case], statistics: Sequence[float], verdicts: Sequence[str]
+    make_case: Callable[..., Case], below: Sequence[Sequence[int]], verdicts: Sequence[str]
 ) -> None:
-    pairs = [
-        pair
-        for number, statistic in enumerate(statistics)
-        for pair in _fresh(make_case(workload=f"w{number}"), statistic)
-    ]
+    pairs = [pair for number, ranks in enumerate(below) for pair in _fresh(make_case(workload=f"w{number}"), ranks)]
     assert tuple(found.verdict for found in decide(pairs, MARGIN).values()) == verdicts
 
 
 def test_cases_that_were_looked_at_once_take_nothing_of_it(make_case: Callable[..., Case]) -> None:
     once = [pair for number in range(9) for pair in _pairs(make_case(workload=f"w{number}"), STEADY)]
     case = make_case(workload="suspect")
-    assert decide([*once, *_fresh(case, 2.0)], MARGIN)[case.id].verdict == "slower"
+    assert decide([*once, *_fresh(case, ())], MARGIN)[case.id].verdict == "slower"
 
 
 def test_pairs_that_were_disturbed_do_not_count(case: Case) -> None:
-    kept = _pairs(case, _ratios(5.0, 12), "fresh")
+    kept = _pairs(case, _ratios((), 12), "fresh")
     disturbed = _pairs(case, (3.0, 3.0), "fresh", BUSY) + _pairs(case, (0.3, 0.3), "fresh", HOT)
     found = _only([*_pairs(case, STEADY), *kept, *disturbed])  # 4 of 16 are a quarter
     assert found.verdict == "slower"
-    assert _ratio_of(found).value == pytest.approx(math.prod(pair.ratio for pair in kept) ** (1 / 12))
+    assert _ratio_of(found) == signed_rank.interval([pair.ratio for pair in kept])
     assert found.head_seconds == pytest.approx(BASE_SECONDS * _ratio_of(found).value)
 
 
 def test_with_more_than_three_in_ten_disturbed_nothing_is_decided(case: Case) -> None:
-    kept = _pairs(case, [*_ratios(9.0, 10), 1.1], "fresh")
+    kept = _pairs(case, [*_ratios((), 10), 1.1], "fresh")
     disturbed = _pairs(case, (3.0, 3.0), "fresh", BUSY) + _pairs(case, (3.0,) * 3, "fresh", HOT)
     found = _only([*_pairs(case, STEADY), *kept, *disturbed])
     assert found.verdict == "inconclusive"
@@ -182,9 +178,9 @@ def test_pairs_that_broke_are_no_pairs(case: Case) -> None:
 
 def test_where_the_base_differs_from_itself_nobody_is_called_slower(make_case: Callable[..., Case]) -> None:
     slower, same, held = (make_case(workload=name) for name in ("slower", "same", "held"))
-    pairs = _fresh(slower, 9.0) + _pairs(same, STEADY) + _pairs(held, STEADY)
+    pairs = _fresh(slower, ()) + _pairs(same, STEADY) + _pairs(held, STEADY)
     assert decide([*pairs, *_pairs(held, STEADY, "canary")], MARGIN)[slower.id].verdict == "slower"
-    found = decide([*pairs, *_pairs(held, _ratios(1.0, FIRST_PAIRS), "canary")], MARGIN)
+    found = decide([*pairs, *_pairs(held, _ratios((), FIRST_PAIRS), "canary")], MARGIN)
     assert found[slower.id].verdict == "inconclusive"
     assert found[slower.id].why == (
         f"the base differs from itself here ({held.slug}), so the clock says nothing in this job"
@@ -194,16 +190,16 @@ def test_where_the_base_differs_from_itself_nobody_is_called_slower(make_case: C
 
 def test_a_suspect_that_got_no_second_look_for_the_base_s_sake_is_told_so(make_case: Callable[..., Case]) -> None:
     suspect, held = make_case(workload="suspect"), make_case(workload="held")
-    pairs = _pairs(suspect, _ratios(2.0, FIRST_PAIRS)) + _pairs(held, STEADY)
-    found = decide([*pairs, *_pairs(held, _ratios(1.0, FIRST_PAIRS), "canary")], MARGIN)
+    pairs = _pairs(suspect, _ratios((), FIRST_PAIRS)) + _pairs(held, STEADY)
+    found = decide([*pairs, *_pairs(held, _ratios((), FIRST_PAIRS), "canary")], MARGIN)
     assert found[suspect.id].why.startswith("the base differs from itself here")
     assert found[held.id].verdict == "inconclusive"
 
 
 def test_a_base_that_is_faster_than_itself_is_as_bad(make_case: Callable[..., Case]) -> None:
     slower, held = make_case(workload="slower"), make_case(workload="held")
-    pairs = _fresh(slower, 9.0) + _pairs(held, STEADY)
-    faster = [1 / ratio for ratio in _ratios(1.0, FIRST_PAIRS)]
+    pairs = _fresh(slower, ()) + _pairs(held, STEADY)
+    faster = [1 / ratio for ratio in _ratios((), FIRST_PAIRS)]
     assert decide([*pairs, *_pairs(held, faster, "canary")], MARGIN)[slower.id].verdict == "inconclusive"
 
 
