@@ -35,7 +35,7 @@ def report(
     started = time.monotonic()
     with interrupts_held():
         if ending is not None:
-            print(f"{told(ending)}; reporting what there is", file=sys.stderr)
+            print(f"{_told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
         written, failed = write_formats(run, directory, request.formats)
         console = _terminal.stdout_console()
