@@ -365,3 +365,10 @@ def test_every_text_has_the_contrast_that_wcag_asks_for(theme: str) -> None:
         for ground in ("paper", "raised"):
             lighter, darker = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
             assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, ground)
+
+
+def test_marks_that_figures_share_leave_their_colour_to_the_places_that_dark_pages_can_reach(mixed_run: Run) -> None:
+    definitions = [element for element in parsed(render(mixed_run)).iter() if local(element) == "defs"]
+    shared = [path for defs in definitions for path in defs if local(path) == "path"]
+    assert shared
+    assert not any({"fill", "stroke"} & path.attrib.keys() for path in shared)
