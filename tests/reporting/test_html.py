@@ -52,10 +52,10 @@ def local(element: Element) -> str:
 
 @pytest.fixture(name="many")
 def _many(make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun) -> MakeMany:
-    """Return the maker of a run of so many cases, each with eight rounds of 700 steps."""
+    """Return the maker of a run of so many cases, each with more steps than are drawn."""
     noise = random.Random(1)
-    steps = {phase: tuple(noise.lognormvariate(-5, 0.1) for _ in range(400)) for phase in ("forward", "step")}
-    warmup = {"step": tuple(noise.lognormvariate(-4, 0.5) for _ in range(300))}
+    steps = {phase: tuple(noise.lognormvariate(-5, 0.1) for _ in range(210)) for phase in ("forward", "step")}
+    warmup = {"step": tuple(noise.lognormvariate(-4, 0.5) for _ in range(110))}
     axes = itertools.product(
         (f"path/to/model_{number}.py:small" for number in range(32)),
         ("fp32", "tf32", "amp_bf16", "amp_fp16"),
@@ -68,11 +68,11 @@ def _many(make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun) -> Ma
             make_case(workload=workload, precision=precision, strategy=strategy, batch_size=batch)
             for workload, precision, strategy, batch in itertools.islice(axes, number)
         ]
-        seconds = [0.005 * noise.lognormvariate(0, 0.02) for _ in range(8)]
+        seconds = [0.005 * noise.lognormvariate(0, 0.02) for _ in range(3)]
         results = [
             result
             for case in chosen
-            for result in make_rounds(case, seconds, samples_seconds=steps, warmup_seconds=warmup, warmup_steps=300)
+            for result in make_rounds(case, seconds, samples_seconds=steps, warmup_seconds=warmup, warmup_steps=110)
         ]
         return make_run(results)
 
@@ -365,3 +365,10 @@ def test_every_text_has_the_contrast_that_wcag_asks_for(theme: str) -> None:
         for ground in ("paper", "raised"):
             lighter, darker = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
             assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, ground)
+
+
+def test_marks_that_figures_share_leave_their_colour_to_the_places_that_dark_pages_can_reach(mixed_run: Run) -> None:
+    definitions = [element for element in parsed(render(mixed_run)).iter() if local(element) == "defs"]
+    shared = [path for defs in definitions for path in defs if local(path) == "path"]
+    assert shared
+    assert not any({"fill", "stroke"} & path.attrib.keys() for path in shared)

@@ -99,6 +99,10 @@ def inlined(figure: Figure, prefix: str, title: str, description: str) -> Markup
     used = _references(root)
     for element in root.iter():
         _clean(element, used, prefix)
+    for shared in root.iter("defs"):
+        for path in shared.findall("path"):  # its users say the same colours, and only theirs can be turned dark
+            path.attrib.pop("fill", None)
+            path.attrib.pop("stroke", None)
     width = round(figure.get_figwidth() * _PIXELS_PER_INCH)
     attributes = {"viewBox": root.attrib["viewBox"], "width": str(width), "role": "img"}
     root.attrib.clear()
