@@ -29,6 +29,8 @@ class Words:
     place: str = ""
     """Where both ran, with a space before it."""
     verb: str = "trains"
+    question: str = ""
+    """What cannot be told where that is so; empty: whether the one trains faster than the other."""
     unmeasured: str = ""
     """What is not measurable where no difference is seen, such as "cost of .item() for mlp"."""
 
@@ -47,7 +49,7 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
     amount, bounds = with_bounds(ratio)
     trains = f"{words.ours} {words.verb} {workload}"
     against = f"{words.theirs}{words.place}"
-    question = f"{trains} {'faster' if expects_more else 'slower'} than {against}"
+    question = f"{words.question}{words.place}" if words.question else f"{trains} {_more(expects_more)} than {against}"
     if ratio.low is None or ratio.high is None:
         return f"one round does not tell whether {question} ({amount}{TIMES} the speed)"
     if ratio.excludes(1.0, MARGIN_RATIO):
@@ -64,13 +66,17 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
     return f"whether {question} cannot be told from {rounds} rounds: {seen}{more}"
 
 
+def _more(expects_more: bool) -> str:
+    return "faster" if expects_more else "slower"
+
+
 def what_would_tell(rounds: int, ratio: Interval) -> str:
     """Return how many rounds would decide on which side of the margin *ratio* of so many lies."""
     needed = rounds_needed(rounds, ratio, MARGIN_RATIO)
     if ratio.half_width_ratio is None or ratio.half_width_ratio >= 1:
         return "the rounds differ too much to say how many would tell"
     if needed is None or needed > _OUT_OF_REACH * rounds:
-        return f"too close to the margin of {_MARGIN} to tell"
+        return f"near the margin of {_MARGIN}, where more rounds hardly tell"
     return f"about {_rounded(needed):,} rounds would tell"
 
 

@@ -148,12 +148,13 @@ def test_the_loss_is_read_behind_the_optimizers_border_and_within_the_step(moves
     parts.step.run(parts.journal.border)
     assert parts.journal.lines[-5:] == ["optimizer", "zero_grad(set_to_none=True)", "border", "read", "border"]
     assert parts.journal.lines.count("border") == len(parts.step.phases)
-    assert parts.step.phases[-2:] == ("optimizer", "")
+    assert parts.step.phases[-2:] == ("optimizer", "read")
 
 
 @pytest.mark.parametrize(("loop", "seen"), [("item", float), ("numpy", np.ndarray)])
 def test_a_habit_reads_the_loss_of_this_step_as_people_do(loop: str, seen: type) -> None:
-    read, found = READS[loop], []
+    read = READS[loop]
+    found: list[Any] = []
     assert read is not None
     parts = Parts(read=lambda loss: found.append(read(loss)))
     for _ in range(2):

@@ -112,7 +112,7 @@ def test_what_lies_at_the_margin_itself_is_not_promised_to_any_number_of_rounds(
     )
     verdict, sentence = _only(found)
     assert verdict == "inconclusive"
-    assert sentence.endswith("; too close to the margin of 2 % to tell")
+    assert sentence.endswith("; near the margin of 2 %, where more rounds hardly tell")
 
 
 def test_rounds_that_differ_wildly_promise_nothing(make_case: MakeCase, told: Callable[..., list[Finding]]) -> None:
@@ -360,6 +360,11 @@ def test_reading_the_loss_costs_what_it_costs(
             f"No measurable cost of {habit} in every step for mlp on this CPU in 3 rounds: 1.000{X} the speed "
             "(1.000 to 1.000)"
         ),
+    )
+    reading = {"forward": (0.002,), "backward": (0.002,), "read": (2.1e-6,), "step": (0.004,)}
+    assert cost(STEADY, "cpu", samples_seconds=reading)[1].endswith("; the read itself takes 2.10 µs")
+    assert cost([0.00405, 0.00408, 0.0041], "cpu")[1].startswith(
+        f"Whether {habit} in every step slows mlp on this CPU "
     )
     verdict, sentence = cost([0.0038, 0.0040, 0.0042], "cpu")
     assert verdict == "inconclusive"

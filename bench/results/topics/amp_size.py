@@ -40,7 +40,8 @@ def _common_rounds(large: Pair, small: Pair) -> list[int]:
 
 def _finding(topic: Topic, large: Pair, small: Pair, evidence: Evidence) -> Finding:
     rounds = _common_rounds(large, small)
-    ratio = paired_ratio(*([pair.speed_ratios[number] for number in rounds] for pair in (large, small)))
+    gains, others = ([pair.speed_ratios[number] for number in rounds] for pair in (large, small))
+    ratio = paired_ratio(gains, others)
     doubts = tuple(dict.fromkeys((*large.doubts, *small.doubts)))
     each = [
         f"{sentences.workload(pair.ours.case, evidence)} at {digits(pair.speed.value)}{TIMES}"
