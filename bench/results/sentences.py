@@ -81,8 +81,8 @@ def what_would_tell(rounds: int, ratio: Interval) -> str:
 
 
 def doubted(sentence: str, doubts: Sequence[str]) -> str:
-    """Return *sentence* with the flags that leave it without a verdict."""
-    return f"{sentence}; in doubt: {', '.join(doubts)}" if doubts else sentence
+    """Return *sentence* behind the flags that leave it without a verdict, so that nobody reads it as a claim."""
+    return f"In doubt ({', '.join(doubts)}): {sentence}" if doubts else sentence
 
 
 def capital(sentence: str) -> str:
