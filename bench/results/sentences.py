@@ -15,6 +15,8 @@ NAME_LENGTH = 40
 _SMALL_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 _OUT_OF_REACH = 20
 """Times the rounds of a run: half an hour for one of 90 s, which is more patience than such a question is worth."""
+_SHARP = 0.1
+"""Half-width of an interval which may say that something is not measurable; a wider one would miss too much."""
 _MARGIN = f"{100 * MARGIN_RATIO:.0f} %"
 
 
@@ -56,10 +58,12 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
         how = f"{amount}{TIMES} faster than" if ratio.value > 1 else f"at {amount}{TIMES} the speed of"
         return f"{trains} {how} {against} ({bounds})"
     is_same = ratio.lies_within(1.0, MARGIN_RATIO)
-    rounds = len(pair.speed_ratios)
+    rounds, width = len(pair.speed_ratios), ratio.half_width_ratio or 0.0
+    if width >= 1:  # bounds of which one is ten times the other say nothing, and look as if they did
+        return f"{rounds} rounds differ too much to tell whether {question}"
     seen = f"{amount}{TIMES} the speed ({bounds})"
     more = "" if is_same else f"; {what_would_tell(rounds, ratio)}"
-    if words.unmeasured and ratio.low <= 1 <= ratio.high:
+    if words.unmeasured and ratio.low <= 1 <= ratio.high and width <= _SHARP:
         return f"no measurable {words.unmeasured}{words.place} in {rounds} rounds: {seen}{more}"
     if is_same:
         return f"{trains} as fast as {against}, within {_MARGIN} ({bounds})"
