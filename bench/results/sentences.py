@@ -57,17 +57,32 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
     if ratio.excludes(1.0, MARGIN_RATIO):
         how = f"{amount}{TIMES} faster than" if ratio.value > 1 else f"at {amount}{TIMES} the speed of"
         return f"{trains} {how} {against} ({bounds})"
-    is_same = ratio.lies_within(1.0, MARGIN_RATIO)
-    rounds, width = len(pair.speed_ratios), ratio.half_width_ratio or 0.0
+    if words.unmeasured and is_no_cost(ratio):
+        nothing = f"no measurable {words.unmeasured}{words.place}"
+        return f"{nothing}: {amount}{TIMES} the speed ({bounds}), so more than {_MARGIN} is excluded"
+    if ratio.lies_within(1.0, MARGIN_RATIO):
+        return f"{trains} as fast as {against}, within {_MARGIN} ({bounds})"
+    return _open(pair, words, question)
+
+
+def _open(pair: Pair, words: Words, question: str) -> str:
+    """Return what can be said where the interval decides nothing, and what would decide."""
+    ratio, rounds = pair.speed, len(pair.speed_ratios)
+    assert ratio.low is not None
+    assert ratio.high is not None
+    width = ratio.half_width_ratio or 0.0
     if width >= 1:  # bounds of which one is ten times the other say nothing, and look as if they did
         return f"{rounds} rounds differ too much to tell whether {question}"
-    seen = f"{amount}{TIMES} the speed ({bounds})"
-    more = "" if is_same else f"; {what_would_tell(rounds, ratio)}"
+    amount, bounds = with_bounds(ratio)
+    seen = f"{amount}{TIMES} the speed ({bounds}); {what_would_tell(rounds, ratio)}"
     if words.unmeasured and ratio.low <= 1 <= ratio.high and width <= _SHARP:
-        return f"no measurable {words.unmeasured}{words.place} in {rounds} rounds: {seen}{more}"
-    if is_same:
-        return f"{trains} as fast as {against}, within {_MARGIN} ({bounds})"
-    return f"whether {question} cannot be told from {rounds} rounds: {seen}{more}"
+        return f"no measurable {words.unmeasured}{words.place} in {rounds} rounds: {seen}"
+    return f"whether {question} cannot be told from {rounds} rounds: {seen}"
+
+
+def is_no_cost(ratio: Interval) -> bool:
+    """Return whether a loss of speed of more than the margin is excluded; how much is gained is not asked of a cost."""
+    return ratio.low is not None and ratio.low >= 1 - MARGIN_RATIO
 
 
 def _more(expects_more: bool) -> str:
