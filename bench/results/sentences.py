@@ -59,7 +59,7 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
         return f"{trains} {how} {against} ({bounds})"
     if words.unmeasured and is_no_cost(ratio):
         nothing = f"no measurable {words.unmeasured}{words.place}"
-        return f"{nothing}: {amount}{TIMES} the speed ({bounds}), so more than {_MARGIN} is excluded"
+        return f"{nothing}: {amount}{TIMES} the speed ({bounds}), so one of more than {_MARGIN} is excluded"
     if ratio.lies_within(1.0, MARGIN_RATIO):
         return f"{trains} as fast as {against}, within {_MARGIN} ({bounds})"
     return _open(pair, words, question)
