@@ -125,6 +125,12 @@ METRICS: dict[str, Metric] = {
             function=_phase("optimizer"),
         ),
         Metric(
+            name="read_seconds",
+            better="lower",
+            summary="median time to read the loss behind the optimizer, where the loop does; on a GPU the copy alone",
+            function=_phase("read"),
+        ),
+        Metric(
             name="h2d_seconds",
             better="lower",
             summary="median time until the batch is on its device",

@@ -11,6 +11,8 @@ _UNKNOWN_DIGITS = 3
 """Digits of a figure whose spread is not known."""
 _MIN_DIGITS, _MAX_DIGITS = 2, 4
 """Fewer look like a placeholder, more are never trusted: servers of one machine already differ by 0.8 %."""
+_RATIO_DECIMALS = 2
+"""Of a bound near 1, where 2 % decide."""
 _WHOLE_PERCENT = 9.95
 """From here a share is shown without a decimal; it is where one decimal would round up to 10.0."""
 
@@ -84,11 +86,11 @@ def times_with_interval(interval: Interval) -> str:
 
 
 def with_bounds(interval: Interval) -> tuple[str, str]:
-    """Return a figure and its bounds with equally many decimals: ``("2.81", "2.74 to 2.88")``."""
+    """Return a ratio and its bounds: ``("2.8", "2.74 to 2.88")``; one that excludes 1 must not be rounded to 1."""
     figure = digits(interval.value, interval.half_width_ratio)
     if interval.low is None or interval.high is None:
         return figure, ""
-    decimals = len(figure.partition(".")[2])
+    decimals = max(len(figure.partition(".")[2]), _RATIO_DECIMALS if interval.value < 10 else 0)  # noqa: PLR2004 (a digit)
     return figure, f"{interval.low:,.{decimals}f} to {interval.high:,.{decimals}f}"
 
 

@@ -9,9 +9,11 @@ from bench.case import Case
 SCHEMA_VERSION = 1
 """Raised whenever what is timed, or how a field is meant, changes; versions are never mixed."""
 
-Phase = Literal["h2d", "forward", "backward", "optimizer", "step"]
+Phase = Literal["h2d", "forward", "backward", "optimizer", "read", "step"]
 PHASES: tuple[Phase, ...] = ("h2d", "forward", "backward", "optimizer")
 """The parts of a step, in the order in which they run; `step` is the whole, from border to border."""
+READ: Phase = "read"
+"""The part behind them in which the loss is read, where the axis `loop` asks for it."""
 
 Status = Literal["ok", "skipped", "unsupported", "oom", "timeout", "error", "crashed"]
 STATUSES: tuple[Status, ...] = ("ok", "skipped", "unsupported", "oom", "timeout", "error", "crashed")

@@ -4,7 +4,19 @@ import math
 
 import pytest
 
-from bench.numbers import BYTES, SECONDS, digits, fitting, percent, size, times_with_interval, with_interval
+from bench.numbers import (
+    BYTES,
+    SECONDS,
+    digits,
+    fitting,
+    percent,
+    percent_with_bounds,
+    size,
+    times_with_interval,
+    with_bounds,
+    with_interval,
+    with_unit,
+)
 from bench.statistics import Interval
 
 
@@ -66,3 +78,16 @@ def test_a_ratio_is_cut_like_everything_else() -> None:
 def test_units_are_listed_from_the_largest() -> None:
     for units in (SECONDS, BYTES):
         assert [unit.size for unit in units] == sorted((unit.size for unit in units), reverse=True)
+
+
+def test_a_bound_that_excludes_1_is_not_rounded_to_it() -> None:
+    assert with_bounds(Interval(value=2.2, low=1.03, high=4.62)) == ("2.2", "1.03 to 4.62")
+    assert with_bounds(Interval(value=2.812, low=2.74, high=2.88)) == ("2.81", "2.74 to 2.88")
+    assert with_bounds(Interval(value=41.3, low=38.2, high=44.4)) == ("41", "38 to 44")
+    assert with_bounds(Interval(value=2.812)) == ("2.81", "")
+
+
+def test_a_share_and_a_time_without_a_spread_are_said_plainly() -> None:
+    assert percent_with_bounds(Interval(value=0.8, low=0.78, high=0.83)) == "80 % (78 to 83)"
+    assert percent_with_bounds(Interval(value=0.8)) == "80 %"
+    assert with_unit(0.00142, SECONDS) == "1.42 ms"

@@ -32,16 +32,10 @@ def steps_per_worker(startup_seconds: float, step_seconds: float, remaining_seco
 
 
 def samples_of(window: Window, phases: Sequence[str]) -> dict[str, list[float]]:
-    """
-    Return the seconds of each phase, and of the whole `step`, of each step of *window*.
-
-    Args:
-        window: A whole number of steps.
-        phases: Names of a step's intervals; one without a name counts to the step alone.
-    """
+    """Return the seconds of each phase, and of the whole `step`, of each step of *window*."""
     width = len(phases)
     intervals = window.interval_seconds
     steps = [intervals[start : start + width] for start in range(0, len(intervals), width)]
-    samples = {phase: [step[index] for step in steps] for index, phase in enumerate(phases) if phase}
+    samples = {phase: [step[index] for step in steps] for index, phase in enumerate(phases)}
     samples["step"] = [math.fsum(step) for step in steps]
     return samples

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bench.measuring.placement import map_tensors, misplaced_tensors
-from bench.result import PHASES
+from bench.result import PHASES, READ
 from bench.strategies._base import Autocast
 
 Border = Callable[[], None]
@@ -19,8 +19,6 @@ READS: dict[str, Callable[[torch.Tensor], object] | None] = {
     "numpy": lambda loss: loss.detach().cpu().numpy(),
 }
 """Value of the axis `loop` to how people read the loss after each step, to print or to keep it."""
-AFTER_PHASES = ""
-"""The interval in which the loss is read: a part of the step, and of none of its phases."""
 
 
 class StepError(Exception):
@@ -64,7 +62,7 @@ class TrainingStep:
         self.read = read
         self.phases: tuple[str, ...] = PHASES if moves_batch else PHASES[1:]
         if read is not None:
-            self.phases += (AFTER_PHASES,)
+            self.phases += (READ,)
         self.loss: torch.Tensor | None = None
         # What is disabled would pass everything through, but each call finds cold caches: together 0.5 % of 1.4 ms.
         self._scales = scaler.is_enabled()

@@ -8,7 +8,10 @@ from bench.results.pairs import Evidence, Partners
 from bench.statistics import MARGIN_RATIO, Interval
 
 Verdict = Literal["confirmed", "refuted", "no_difference", "inconclusive", "not_here"]
-"""`no_difference` is as sure as the first two; `not_here` could not be asked on this machine or was not in this run."""
+"""
+`no_difference` is as sure as the first two (of a cost: none above the margin, whatever is gained); `not_here`: it could
+not be asked on this machine or was not in this run.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import pandas as pd
 from bench import flags, utilization
 from bench.case import Case
 from bench.metrics import METRICS, step_seconds
-from bench.result import NOT_REACHED, PHASES, CaseResult, Measurement, Plan, Sitting, worst_of
+from bench.result import NOT_REACHED, PHASES, READ, CaseResult, Measurement, Plan, Sitting, worst_of
 from bench.results.break_even import break_even_steps
 from bench.results.speedup import speedups
 from bench.running import journal
@@ -36,6 +36,7 @@ COLUMNS = (
     *("num_threads", "clock", "notes", "flops_source", "peak_source"),
     *("step_energy_joules", "sample_energy_joules", "mean_power_watts", "break_even_steps"),
     *("accessed_bytes", "memory_bytes_per_second", "memory_bandwidth_ratio", "energy_source"),
+    *("read_seconds",),
 )
 """The columns of results.csv in their order; a metric that is not among them comes after them."""
 _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "rounds", "samples", "num_threads"}
@@ -44,7 +45,7 @@ _TEXTS = {"case_id", "workload", "device", "strategy", "precision", "compile", "
 _TEXTS |= {"item", "memory_source", "reference_case_id", "flags", "clock", "notes", "counters_source"}
 _TEXTS |= {"flops_source", "peak_source", "energy_source"}
 
-_SAMPLE_PHASES = (*PHASES, "step")
+_SAMPLE_PHASES = (*PHASES, READ, "step")
 _SAMPLE_KINDS = {
     "case_id": "int64",
     "round": "int64",

@@ -15,6 +15,8 @@ NAME_LENGTH = 40
 _SMALL_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 _OUT_OF_REACH = 20
 """Times the rounds of a run: half an hour for one of 90 s, which is more patience than such a question is worth."""
+_SHARP = 0.1
+"""Half-width of an interval which may say that something is not measurable; a wider one would miss too much."""
 _MARGIN = f"{100 * MARGIN_RATIO:.0f} %"
 
 
@@ -29,6 +31,8 @@ class Words:
     place: str = ""
     """Where both ran, with a space before it."""
     verb: str = "trains"
+    question: str = ""
+    """What cannot be told where that is so; empty: whether the one trains faster than the other."""
     unmeasured: str = ""
     """What is not measurable where no difference is seen, such as "cost of .item() for mlp"."""
 
@@ -47,21 +51,42 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
     amount, bounds = with_bounds(ratio)
     trains = f"{words.ours} {words.verb} {workload}"
     against = f"{words.theirs}{words.place}"
-    question = f"{trains} {'faster' if expects_more else 'slower'} than {against}"
+    question = f"{words.question}{words.place}" if words.question else f"{trains} {_more(expects_more)} than {against}"
     if ratio.low is None or ratio.high is None:
         return f"one round does not tell whether {question} ({amount}{TIMES} the speed)"
     if ratio.excludes(1.0, MARGIN_RATIO):
         how = f"{amount}{TIMES} faster than" if ratio.value > 1 else f"at {amount}{TIMES} the speed of"
         return f"{trains} {how} {against} ({bounds})"
-    is_same = ratio.lies_within(1.0, MARGIN_RATIO)
-    rounds = len(pair.speed_ratios)
-    seen = f"{amount}{TIMES} the speed ({bounds})"
-    more = "" if is_same else f"; {what_would_tell(rounds, ratio)}"
-    if words.unmeasured and ratio.low <= 1 <= ratio.high:
-        return f"no measurable {words.unmeasured}{words.place} in {rounds} rounds: {seen}{more}"
-    if is_same:
+    if words.unmeasured and is_no_cost(ratio):
+        nothing = f"no measurable {words.unmeasured}{words.place}"
+        return f"{nothing}: {amount}{TIMES} the speed ({bounds}), so one of more than {_MARGIN} is excluded"
+    if ratio.lies_within(1.0, MARGIN_RATIO):
         return f"{trains} as fast as {against}, within {_MARGIN} ({bounds})"
-    return f"whether {question} cannot be told from {rounds} rounds: {seen}{more}"
+    return _open(pair, words, question)
+
+
+def _open(pair: Pair, words: Words, question: str) -> str:
+    """Return what can be said where the interval decides nothing, and what would decide."""
+    ratio, rounds = pair.speed, len(pair.speed_ratios)
+    assert ratio.low is not None
+    assert ratio.high is not None
+    width = ratio.half_width_ratio or 0.0
+    if width >= 1:  # bounds of which one is ten times the other say nothing, and look as if they did
+        return f"{rounds} rounds differ too much to tell whether {question}"
+    amount, bounds = with_bounds(ratio)
+    seen = f"{amount}{TIMES} the speed ({bounds}); {what_would_tell(rounds, ratio)}"
+    if words.unmeasured and ratio.low <= 1 <= ratio.high and width <= _SHARP:
+        return f"no measurable {words.unmeasured}{words.place} in {rounds} rounds: {seen}"
+    return f"whether {question} cannot be told from {rounds} rounds: {seen}"
+
+
+def is_no_cost(ratio: Interval) -> bool:
+    """Return whether a loss of speed of more than the margin is excluded; how much is gained is not asked of a cost."""
+    return ratio.low is not None and ratio.low >= 1 - MARGIN_RATIO
+
+
+def _more(expects_more: bool) -> str:
+    return "faster" if expects_more else "slower"
 
 
 def what_would_tell(rounds: int, ratio: Interval) -> str:
@@ -70,13 +95,13 @@ def what_would_tell(rounds: int, ratio: Interval) -> str:
     if ratio.half_width_ratio is None or ratio.half_width_ratio >= 1:
         return "the rounds differ too much to say how many would tell"
     if needed is None or needed > _OUT_OF_REACH * rounds:
-        return f"too close to the margin of {_MARGIN} to tell"
+        return f"near the margin of {_MARGIN}, where more rounds hardly tell"
     return f"about {_rounded(needed):,} rounds would tell"
 
 
 def doubted(sentence: str, doubts: Sequence[str]) -> str:
-    """Return *sentence* with the flags that leave it without a verdict."""
-    return f"{sentence}; in doubt: {', '.join(doubts)}" if doubts else sentence
+    """Return *sentence* behind the flags that leave it without a verdict, so that nobody reads it as a claim."""
+    return f"In doubt ({', '.join(doubts)}): {sentence}" if doubts else sentence
 
 
 def capital(sentence: str) -> str:

@@ -61,11 +61,6 @@ def test_a_batch_that_is_moved_is_a_sample_of_its_own() -> None:
     assert samples == {"h2d": [8], "forward": [1], "backward": [2], "optimizer": [4], "step": [15]}
 
 
-def test_an_interval_without_a_name_counts_to_the_step_and_to_no_phase() -> None:
-    samples = samples_of(_window(1, 2, 4, 8, 10, 20, 40, 80), (*PHASES, ""))
-    assert samples == {"forward": [1, 10], "backward": [2, 20], "optimizer": [4, 40], "step": [15, 150]}
-
-
 def test_samples_keep_the_order_of_the_steps() -> None:
     samples = samples_of(_window(*range(300)), PHASES)
     assert {len(values) for values in samples.values()} == {100}

@@ -148,7 +148,7 @@ def test_the_loss_is_read_behind_the_optimizers_border_and_within_the_step(moves
     parts.step.run(parts.journal.border)
     assert parts.journal.lines[-5:] == ["optimizer", "zero_grad(set_to_none=True)", "border", "read", "border"]
     assert parts.journal.lines.count("border") == len(parts.step.phases)
-    assert parts.step.phases[-2:] == ("optimizer", "")
+    assert parts.step.phases[-2:] == ("optimizer", "read")
 
 
 @pytest.mark.parametrize(("loop", "seen"), [("item", float), ("numpy", np.ndarray)])

@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from rich.console import Console
@@ -25,8 +24,8 @@ MakeRun = Callable[..., Run]
 def printed(run: Run, width: int = 200, encoding: str = "utf-8", *, colour: bool = False) -> list[str]:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
-    colours: Literal["standard"] | None = "standard" if colour else None
-    print_conclusions(run, Console(file=file, width=width, force_terminal=colour, color_system=colours))
+    console = Console(file=file, width=width, force_terminal=colour, color_system="standard" if colour else None)
+    print_conclusions(run, console)
     file.flush()
     return [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]
 

@@ -40,7 +40,7 @@ optimizer_host_syncs, allocated_bytes, kernels, graph_breaks, recompiles, collec
 counters_source, num_threads, clock, notes, flops_source, peak_source,
 step_energy_joules, sample_energy_joules, mean_power_watts, break_even_steps,
 accessed_bytes, memory_bytes_per_second, memory_bandwidth_ratio,
-energy_source
+energy_source, read_seconds
 """
 
 

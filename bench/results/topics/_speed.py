@@ -44,9 +44,12 @@ def speed_topic(
         return [_finding(topic, pair, evidence) for pair in found]
 
     def _finding(topic: Topic, pair: Pair, evidence: Evidence) -> Finding:
+        named = words(pair, evidence)
         verdict: Verdict = "inconclusive" if pair.doubts else judged(pair.speed, expects_more=expects_more)
+        if verdict == "inconclusive" and not pair.doubts and named.unmeasured and sentences.is_no_cost(pair.speed):
+            verdict = "no_difference"
         workload = sentences.workload(pair.ours.case, evidence)
-        said = sentences.speed(pair, words(pair, evidence), workload, expects_more=expects_more)
+        said = sentences.speed(pair, named, workload, expects_more=expects_more)
         said += tail(pair, verdict) + _launches(pair)
         return Finding(
             topic=topic.name,

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from bench.case import Case
-from bench.numbers import digits
+from bench.numbers import SECONDS, digits, with_unit
 from bench.results import sentences
 from bench.results.finding import Verdict
 from bench.results.pairs import Evidence, Pair
@@ -25,14 +25,18 @@ def _words(pair: Pair, evidence: Evidence) -> Words:
         ours=f"a loop with {habit}",
         theirs="one without",
         place=place(case, evidence.devices),
+        question=f"{habit} slows {sentences.workload(case, evidence)}",
         unmeasured=f"cost of {habit} for {sentences.workload(case, evidence)}",
     )
 
 
-def _waits(pair: Pair, verdict: Verdict) -> str:
-    """Return how often the host waits for the device, where that costs something."""
+def _grounds(pair: Pair, verdict: Verdict) -> str:
+    """Return what the reading itself takes on a CPU; elsewhere how often the host waits, where that costs something."""
+    if pair.ours.case.device_type == "cpu":
+        seconds = pair.ours.number("read_seconds")
+        return "" if seconds is None else f"; the read itself takes {with_unit(seconds, SECONDS)}"
     number = pair.ours.number("host_syncs")
-    if verdict != "confirmed" or not number or pair.ours.case.device_type == "cpu":
+    if verdict != "confirmed" or not number:
         return ""
     times = "once" if number == 1 else f"{digits(number)} times"
     return f"; the host waits for the device {times} a step"
@@ -45,7 +49,7 @@ TOPICS = tuple(
         partners=functools.partial(_clean, loop),
         words=_words,
         expects_more=False,
-        tail=_waits,
+        tail=_grounds,
         suite="habits",
     )
     for loop, habit in _HABITS.items()
