@@ -68,8 +68,15 @@ def percent(half_width_ratio: float | None) -> str:
         return ""
     if half_width_ratio >= 1:
         return "±>100 %"
-    share = half_width_ratio * 100
-    return f"±{share:.0f} %" if share >= _WHOLE_PERCENT else f"±{share:.1f} %"
+    points = half_width_ratio * 100
+    return f"±{points:.0f} %" if points >= _WHOLE_PERCENT else f"±{points:.1f} %"
+
+
+def share(ratio: float) -> str:
+    """Return a share of a peak in percent."""
+    if ratio < 0.001:  # noqa: PLR2004 (what would be shown as nothing)
+        return "<0.1 %"
+    return f"{100 * ratio:.{0 if ratio >= 0.1 else 1}f} %"  # noqa: PLR2004 (two digits)
 
 
 def with_interval(interval: Interval, units: tuple[Unit, ...] = (), suffix: str = "") -> str:

@@ -35,7 +35,6 @@ TIMEOUT_SECONDS = 30.0
 FAILS = ("slower", *USUALLY_FAILS)
 """Sides that take turns differ in time by what they are, so time may fail too."""
 PAIRS_FILE = "pairs.jsonl"
-EXIT_USAGE = 2
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,13 +56,12 @@ def run(options: argparse.Namespace) -> int:
                 return calibrate(work.gate, work.contests.able, options.calibrate, work.margin_ratio)
             work.measure()
     except (Interrupted, BenchError, OSError) as ending:
-        status = ending.exit_status if isinstance(ending, (Interrupted, BenchError)) else EXIT_USAGE
+        status = UsageError.exit_status if isinstance(ending, OSError) else ending.exit_status
         if work is None or options.calibrate:
             if isinstance(ending, Interrupted):
                 return status
             raise UsageError(told(ending)) from None if isinstance(ending, OSError) else ending
-        said = str(ending) if isinstance(ending, Interrupted) else told(ending)
-        print(f"{said}: what is known by now follows", file=sys.stderr)
+        print(f"{told(ending)}: what is known by now follows", file=sys.stderr)
     with interrupts_held():
         shown = _show(work.comparison(has_ended_early=status != 0), options, fail_on)
     return status or shown

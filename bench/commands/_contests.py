@@ -62,10 +62,10 @@ def check(options: argparse.Namespace) -> None:
     if axis not in AXES:
         raise unknown_value("", axis, AXES, "--axis: ")
     if getattr(options, axis) is not None:
-        raise UsageError(f"--{axis.replace('_', '-')} cannot stand beside --axis {axis}; give its values there")
+        raise UsageError(f"{_options.option(axis)} cannot stand beside --axis {axis}; give its values there")
     other = OTHER_BATCH.get(axis)
     if other and getattr(options, other) is not None:
-        raise UsageError(f"--{other.replace('_', '-')} cannot stand beside --axis {axis}; keep one")
+        raise UsageError(f"{_options.option(other)} cannot stand beside --axis {axis}; keep one")
     for value in values:
         if axis in _axes.NUMBER_AXES:
             _check_number(axis, value)

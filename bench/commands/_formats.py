@@ -7,6 +7,7 @@ from pathlib import Path
 from bench import registry
 from bench.errors import BenchError
 from bench.results.frame import Run
+from bench.running.session import Interrupted
 
 
 def write_formats(run: Run, directory: Path, formats: Sequence[str]) -> tuple[list[Path], bool]:
@@ -26,6 +27,6 @@ def told(error: BaseException) -> str:
     """Return *error* as one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, BenchError):
+    if isinstance(error, (BenchError, Interrupted)):
         return str(error)
     return f"{type(error).__name__}: {error}".partition("\n")[0]

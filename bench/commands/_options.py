@@ -71,6 +71,11 @@ def rates(text: str) -> list[tuple[str, float]]:
     return pairs
 
 
+def option(name: str) -> str:
+    """Return how an option is written whose value is kept under *name*."""
+    return f"--{name.replace('_', '-')}"
+
+
 def axis_values(text: str) -> tuple[str, list[str]]:
     """Return an axis and two or more of its values, written ``precision=fp32,amp_bf16``."""
     axis, _, values = text.partition("=")

@@ -35,7 +35,7 @@ def report(
     started = time.monotonic()
     with interrupts_held():
         if ending is not None:
-            print(f"{_told(ending)}; reporting what there is", file=sys.stderr)
+            print(f"{told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
         written, failed = write_formats(run, directory, request.formats)
         console = _terminal.stdout_console()
@@ -89,8 +89,3 @@ def _status_of(run: Run) -> int:
     if statuses & FAILURES:
         return EXIT_FAILED
     return 0 if "ok" in statuses else EXIT_NOTHING
-
-
-def _told(ending: Interrupted | BenchError | OSError) -> str:
-    """Return *ending* as one line."""
-    return str(ending) if isinstance(ending, Interrupted) else told(ending)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bench.commands._options import option
 from bench.errors import NothingToMeasureError, UsageError
 from bench.measuring.checkout import LAYOUTS, OWN_WORKLOADS, is_our_own
 from bench.measuring.task import Checkout
@@ -59,17 +60,13 @@ def check(options: argparse.Namespace) -> None:
     for name in ("base_python", "head_python"):
         python = getattr(options, name)
         if python is not None and not (python.is_file() and os.access(python, os.X_OK)):  # folders may be entered
-            raise UsageError(f"{_option(name)} '{python}' is no program; give the path of an interpreter")
+            raise UsageError(f"{option(name)} '{python}' is no program; give the path of an interpreter")
 
 
 def _refuse(options: argparse.Namespace, beside: str, names: Sequence[str], why: str) -> None:
     for name in names:
         if getattr(options, name):
-            raise UsageError(f"{_option(name)} cannot stand beside {_option(beside)}, {why}")
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option(name)} cannot stand beside {option(beside)}, {why}")
 
 
 @contextlib.contextmanager

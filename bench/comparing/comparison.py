@@ -118,7 +118,10 @@ def compare(
     same_machine = same_stack if is_same_question else not any(difference.is_hard for difference in found)
     rows = [
         _row(
-            *(case_id, figures, current.cases[case_id], margin_ratio),
+            case_id,
+            figures,
+            current.cases[case_id],
+            margin_ratio,
             same_machine=same_machine,
             same_stack=same_stack,
             is_same_question=is_same_question,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.cells import cell_len
 
 from bench.labels import cut_middle, strategy
-from bench.numbers import SECONDS, digits, size, times_with_interval, with_interval
+from bench.numbers import SECONDS, digits, share, size, times_with_interval, with_interval
 from bench.reporting._terminal import GAP
 from bench.results.rows import Row
 
@@ -153,12 +153,8 @@ def _memory(row: Row) -> str:
 
 
 def _share_of_peak(row: Row) -> str:
-    share = row.number("mfu_ratio")
-    if share is None:
-        return ""
-    if share < 0.001:  # noqa: PLR2004 (what would be shown as nothing)
-        return "<0.1 %"
-    return f"{100 * share:.{0 if share >= 0.1 else 1}f} %"  # noqa: PLR2004 (two digits)
+    ratio = row.number("mfu_ratio")
+    return "" if ratio is None else share(ratio)
 
 
 def _compiled_in(row: Row) -> str:

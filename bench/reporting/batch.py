@@ -1,21 +1,20 @@
 """Throughput over the batch size (batch.png)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.labels import cut_middle, variant
-from bench.reporting import _findings
+from bench.labels import variant
+from bench.reporting import _choices, _findings
 from bench.reporting._frame import Words
 from bench.reporting._pages import notes, origin
-from bench.reporting._plots import Plot, Point, Series, draw
-from bench.reporting._style import fills, save
+from bench.reporting._plots import Plot, Series, draw
+from bench.reporting._style import save
 from bench.results.frame import Run
 from bench.results.rows import Row, rows
 
 _SUBTITLE = "Samples over all devices in one step, against samples per second. Whiskers: 95 % interval over rounds."
-_TITLE_LENGTH = 50
 
 
 def write(run: Run, directory: Path) -> list[Path]:
@@ -28,13 +27,12 @@ def figure(run: Run) -> Figure:
     all_rows = rows(run)
     groups = _groups(all_rows)
     shown = [row for lines in groups.values() for line in lines for row in line]
-    colours = {case_id: colour for case_id, (colour, _) in fills(run.plan.cases).items()}
     words = Words(
         title=_findings.batch([line for lines in groups.values() for line in lines]),
         subtitle=(_SUBTITLE, *origin(run)),
         notes=tuple(notes(run, all_rows, shown, explains_unshown=False)),
     )
-    return draw(words, [_plot(workload, lines, colours) for workload, lines in groups.items()])
+    return draw(words, [_plot(lines, _choices.colours(run)) for lines in groups.values()])
 
 
 def _groups(all_rows: Sequence[Row]) -> dict[str, list[list[Row]]]:
@@ -51,21 +49,19 @@ def _groups(all_rows: Sequence[Row]) -> dict[str, list[list[Row]]]:
     return groups
 
 
-def _plot(workload: str, lines: Sequence[Sequence[Row]], colours: dict[str, str]) -> Plot:
+def _plot(lines: Sequence[Sequence[Row]], colours: Mapping[str, str]) -> Plot:
     sizes = tuple(sorted({float(row.case.global_batch_size) for line in lines for row in line}))
     return Plot(
-        title=cut_middle(workload, _TITLE_LENGTH),
+        title=_choices.name(lines[0][0].case),
         x_label="global batch (samples)",
-        y_label="throughput (samples/s)",
+        y_label=_choices.THROUGHPUT,
         series=tuple(
-            Series(label=variant(line[0].case), points=tuple(map(_point, line)), colour=colours[line[0].case.id])
+            Series(
+                label=variant(line[0].case),
+                points=tuple(_choices.point(row, float(row.case.global_batch_size)) for row in line),
+                colour=colours[line[0].case.id],
+            )
             for line in lines
         ),
         x_ticks=sizes,
     )
-
-
-def _point(row: Row) -> Point:
-    throughput = row.throughput
-    assert throughput is not None
-    return Point(x=float(row.case.global_batch_size), y=throughput.value, low=throughput.low, high=throughput.high)

@@ -1,17 +1,17 @@
 """Throughput against memory of every case, with the cases that no other one beats in both (pareto.png)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.labels import cut_middle, variant
+from bench.labels import variant
 from bench.numbers import BYTES, fitting
-from bench.reporting import _findings
+from bench.reporting import _choices, _findings
 from bench.reporting._frame import Words
 from bench.reporting._pages import notes, origin
-from bench.reporting._plots import Plot, Point, Series, draw
-from bench.reporting._style import fills, save
+from bench.reporting._plots import Plot, Series, draw
+from bench.reporting._style import save
 from bench.results.frame import Run
 from bench.results.pairs import evidence_of
 from bench.results.recommendation import front, is_eligible
@@ -21,7 +21,6 @@ _SUBTITLE = (
     "Up is faster, left needs less memory. Through the dashed line go the cases of which each is certainly faster than "
     "all that are leaner; the others are faint. Whiskers: 95 % interval over rounds."
 )
-_TITLE_LENGTH = 50
 
 
 def write(run: Run, directory: Path) -> list[Path]:
@@ -34,7 +33,6 @@ def figure(run: Run) -> Figure:
     all_rows = rows(run)
     groups = _groups(all_rows)
     shown = [row for group in groups for row in group]
-    colours = {case_id: colour for case_id, (colour, _) in fills(run.plan.cases).items()}
     evidence = evidence_of(run)
     fronts = [front([row for row in group if is_eligible(row)], evidence) for group in groups]
     words = Words(
@@ -42,7 +40,7 @@ def figure(run: Run) -> Figure:
         subtitle=(_SUBTITLE, *origin(run)),
         notes=tuple(notes(run, all_rows, shown)),
     )
-    return draw(words, [_plot(group, best, colours) for group, best in zip(groups, fronts, strict=True)])
+    return draw(words, [_plot(group, best, _choices.colours(run)) for group, best in zip(groups, fronts, strict=True)])
 
 
 def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
@@ -55,18 +53,17 @@ def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
     return [group for group in found.values() if len(group) > 1]
 
 
-def _plot(group: Sequence[Row], best: Sequence[Row], colours: dict[str, str]) -> Plot:
+def _plot(group: Sequence[Row], best: Sequence[Row], colours: Mapping[str, str]) -> Plot:
     unit = fitting(BYTES, max(map(_bytes, group)))
     first = group[0].case
-    name = cut_middle(first.workload, _TITLE_LENGTH)
     return Plot(
-        title=f"{name} on {first.device_type}, global batch {first.global_batch_size}",
+        title=f"{_choices.name(first)} on {first.device_type}, global batch {first.global_batch_size}",
         x_label=f"peak memory per device ({unit.name})",
-        y_label="throughput (samples/s)",
+        y_label=_choices.THROUGHPUT,
         series=tuple(
             Series(
                 label=variant(row.case),
-                points=(_point(row, unit.size),),
+                points=(_choices.point(row, _bytes(row) / unit.size),),
                 colour=colours[row.case.id],
                 is_faint=row not in best,
             )
@@ -75,12 +72,6 @@ def _plot(group: Sequence[Row], best: Sequence[Row], colours: dict[str, str]) ->
         line=tuple((_bytes(row) / unit.size, _samples(row)) for row in best),
         line_label="each certainly faster than all that are leaner",
     )
-
-
-def _point(row: Row, unit_bytes: float) -> Point:
-    throughput = row.throughput
-    assert throughput is not None
-    return Point(x=_bytes(row) / unit_bytes, y=throughput.value, low=throughput.low, high=throughput.high)
 
 
 def _bytes(row: Row) -> float:

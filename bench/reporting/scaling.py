@@ -1,18 +1,17 @@
 """Throughput over the number of devices, against what they would do if none had to wait (scaling.png)."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from bench.case import Case
-from bench.labels import cut_middle
-from bench.reporting import _findings
+from bench.reporting import _choices, _findings
 from bench.reporting._frame import Words
 from bench.reporting._pages import notes, origin
-from bench.reporting._plots import Plot, Point, Series, draw
-from bench.reporting._style import fills, save
+from bench.reporting._plots import Plot, Series, draw
+from bench.reporting._style import save
 from bench.results.frame import Run
 from bench.results.rows import Row, rows
 
@@ -20,7 +19,6 @@ _SUBTITLE = (
     "The same global batch, split over more devices (on the CPU: over more processes with fewer threads each). Dashed: "
     "as many times the throughput of one as there are devices. Whiskers: 95 % interval over rounds."
 )
-_TITLE_LENGTH = 50
 
 
 def write(run: Run, directory: Path) -> list[Path]:
@@ -33,13 +31,12 @@ def figure(run: Run) -> Figure:
     all_rows = rows(run)
     groups = _groups(all_rows)
     shown = list({row.case.id: row for group in groups for row in group}.values())
-    colours = {case_id: colour for case_id, (colour, _) in fills(run.plan.cases).items()}
     words = Words(
         title=_findings.scaling(groups),
         subtitle=(_SUBTITLE, *origin(run)),
         notes=tuple(notes(run, all_rows, shown, explains_unshown=False)),
     )
-    return draw(words, [_plot(group, colours) for group in groups])
+    return draw(words, [_plot(group, _choices.colours(run)) for group in groups])
 
 
 def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
@@ -54,17 +51,15 @@ def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
     return [group for group in groups if group[0].case.num_devices == 1 and group[-1].case.num_devices > 1]
 
 
-def _plot(group: Sequence[Row], colours: dict[str, str]) -> Plot:
-    first = group[0]
-    one = first.throughput
+def _plot(group: Sequence[Row], colours: Mapping[str, str]) -> Plot:
+    first, one = group[0].case, group[0].throughput
     assert one is not None
     counts = tuple(sorted({float(row.case.num_devices) for row in group}))
     strategies = dict.fromkeys(row.case.strategy for row in group if row.case.num_devices > 1)
-    name = cut_middle(first.case.workload, _TITLE_LENGTH)
     return Plot(
-        title=f"{name} on {first.case.device}, {first.case.precision}, global batch {first.case.global_batch_size}",
-        x_label="processes" if first.case.device_type == "cpu" else "devices",
-        y_label="throughput (samples/s)",
+        title=f"{_choices.name(first)} on {first.device}, {first.precision}, global batch {first.global_batch_size}",
+        x_label="processes" if first.device_type == "cpu" else "devices",
+        y_label=_choices.THROUGHPUT,
         series=tuple(_series(strategy, group, colours) for strategy in strategies),
         line=tuple((count, count * one.value) for count in counts),
         line_label="if none had to wait",
@@ -72,14 +67,9 @@ def _plot(group: Sequence[Row], colours: dict[str, str]) -> Plot:
     )
 
 
-def _series(strategy: str, group: Sequence[Row], colours: dict[str, str]) -> Series:
+def _series(strategy: str, group: Sequence[Row], colours: Mapping[str, str]) -> Series:
     """Return the line of one strategy, from the single device on."""
     members = [row for row in group if row.case.num_devices == 1][:1]
     members += [row for row in group if row.case.strategy == strategy and row.case.num_devices > 1]
-    return Series(label=strategy, points=tuple(map(_point, members)), colour=colours[members[-1].case.id])
-
-
-def _point(row: Row) -> Point:
-    throughput = row.throughput
-    assert throughput is not None
-    return Point(x=float(row.case.num_devices), y=throughput.value, low=throughput.low, high=throughput.high)
+    points = tuple(_choices.point(row, float(row.case.num_devices)) for row in members)
+    return Series(label=strategy, points=points, colour=colours[members[-1].case.id])

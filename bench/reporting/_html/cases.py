@@ -7,9 +7,8 @@ from bench.explanations import Explanation, explain
 from bench.flags import FLAGS
 from bench.labels import variant
 from bench.metrics import METRICS
-from bench.numbers import SECONDS, digits, size, times_with_interval, with_interval
+from bench.numbers import SECONDS, digits, share, size, times_with_interval, with_interval
 from bench.reporting._html.samples import Drawing, drawing
-from bench.reporting._html.table import share
 from bench.reporting._unmeasured import NEVER_RAN
 from bench.result import CaseResult
 from bench.results.frame import Run

@@ -4,20 +4,19 @@ import base64
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
 from bench import __version__
-from bench.reporting import _findings, _unmeasured
+from bench.reporting import _unmeasured
 from bench.reporting._html import cases, figures, origin, samples, table
 from bench.reporting._html.text import finalized
 from bench.result import NOT_REACHED
 from bench.results.findings import Finding, findings_of
 from bench.results.frame import Run
-from bench.results.rows import Row, rows
+from bench.results.rows import rows
 
 _FOLDER = Path(__file__).parent
 _VERDICTS = {
@@ -34,20 +33,21 @@ class Statement:
     """A finding as the page shows it."""
 
     sentence: str
-    verdict: str = ""
-    """A key of the style sheet; empty: a sentence without one."""
-    verdict_words: str = ""
-    claim: str = ""
-    links: tuple[tuple[str, str], ...] = ()
+    verdict: str
+    """A key of the style sheet."""
+    verdict_words: str
+    claim: str
+    links: tuple[tuple[str, str], ...]
     """Address and words."""
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...]
 
 
 def render(run: Run) -> str:
     """Return the page of *run*, the same bytes for the same run."""
     all_rows = rows(run)
     style, script = asset("report.css"), asset("report.js")
-    statements = _statements(run, all_rows)
+    known = {row.case.id for row in all_rows}
+    statements = [_statement(finding, known) for finding in findings_of(run)]
     measured = [row for row in all_rows if row.is_measured]
     return _template().render(
         policy=policy(style, script),
@@ -107,21 +107,6 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.jinja")
-
-
-def _statements(run: Run, all_rows: Sequence[Row]) -> list[Statement]:
-    """Return the findings, or the sentences above the figures where there are none."""
-    known = {row.case.id for row in all_rows}
-    found = [_statement(finding, known) for finding in findings_of(run)]
-    if found or not any(row.is_measured for row in all_rows):
-        return found
-    devices = run.plan.environment.devices
-    sentences = (
-        _findings.throughput(all_rows, devices),
-        _findings.memory(all_rows, devices),
-        _findings.phases(all_rows),
-    )
-    return [Statement(sentence=f"{sentence}.") for sentence in sentences]
 
 
 def _statement(finding: Finding, known: set[str]) -> Statement:

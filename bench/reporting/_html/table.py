@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from bench.labels import strategy
-from bench.numbers import SECONDS, digits, size, times_with_interval, with_interval
+from bench.numbers import SECONDS, digits, share, size, times_with_interval, with_interval
 from bench.results.rows import Row
 from bench.statistics import Interval
 
@@ -105,13 +105,6 @@ def _figures(rows: Sequence[Row]) -> list[Column]:
 
 def _says_something(column: Column) -> bool:
     return {cell.text for cell in column.cells} != {_USUAL.get(column.key, "")}
-
-
-def share(ratio: float) -> str:
-    """Return a share of a peak in percent."""
-    if ratio < 0.001:  # noqa: PLR2004 (what would be shown as nothing)
-        return "<0.1 %"
-    return f"{100 * ratio:.{0 if ratio >= 0.1 else 1}f} %"  # noqa: PLR2004 (two digits)
 
 
 def _count(value: int) -> Cell:
