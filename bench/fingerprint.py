@@ -43,6 +43,13 @@ def hard_keys(environment: Environment) -> Mapping[str, str]:
     return {**environment.hard, ACCELERATORS: _described(environment.devices), **known}
 
 
+def processor(environment: Environment) -> str:
+    """Return the processor and how many of its cores could be used; empty where it is not known."""
+    keys = environment.hard
+    name, cores = keys.get("cpu_name", ""), keys.get("cores", "")
+    return f"{name}, {cores} cores" if name and cores else name
+
+
 def soft_keys(environment: Environment) -> Mapping[str, str]:
     """Return the soft keys, with what the CPU attained among them: it tells of a machine that was slow for a while."""
     rates = environment.attained_flops_per_second

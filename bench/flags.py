@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bench.metrics import deviation_ratio, step_seconds
 from bench.precisions import PRECISIONS
-from bench.result import CaseResult, Environment, Measurement, Plan, SamplingPlan, Use
+from bench.result import CaseResult, Environment, Measurement, Plan, SamplingPlan, Usage, Use
 from bench.statistics import log_median, log_t_interval
 from bench.utilization import model_flops_utilization, peak_of_case
 
@@ -84,14 +84,23 @@ def is_contended(uses: Sequence[Use]) -> bool:
         for use in uses
         if use.usage.run_delay_seconds is not None
     ]
-    others = [use.usage.others_seconds for use in uses if use.usage.others_seconds is not None]
+    others = _others_seconds([use.usage for use in uses if use.usage.others_seconds is not None])
     if delays:
         # Threads also wait for each other (gloo's serve several ranks), and others may run on cores that nobody wants.
-        taken_seconds += min(math.fsum(delays), math.fsum(others) if others else math.inf)
+        taken_seconds += min(math.fsum(delays), math.inf if others is None else others)
         return taken_seconds > TAKEN_SHARE * window_seconds
     switches = sum(use.usage.involuntary_switches for use in uses)
     thread_seconds = math.fsum(use.num_threads * use.window_seconds for use in uses)
     return switches > SWITCHES_PER_SECOND * thread_seconds or taken_seconds > TAKEN_SHARE * window_seconds
+
+
+def _others_seconds(usages: Sequence[Usage]) -> float | None:
+    """Return for how long others ran in all windows together, at least; None where nobody tells."""
+    if not usages:
+        return None
+    # The errors of many windows cancel in part; were each taken off its own, short windows would see nothing at all.
+    error_seconds = math.hypot(*(usage.others_error_seconds for usage in usages))
+    return max(0.0, math.fsum(usage.others_seconds or 0.0 for usage in usages) - error_seconds)
 
 
 def held_back_share(uses: Sequence[Use]) -> float:

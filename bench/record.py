@@ -7,6 +7,13 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+_SCALARS: Mapping[Any, tuple[tuple[type, ...], str]] = {
+    str: ((str,), "a text"),
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+}
+
 
 def to_plain(record: Any) -> Any:
     """Return *record* as dicts, lists, strings, numbers and None, ready for ``json.dumps``."""
@@ -43,6 +50,10 @@ def from_plain(kind: Any, plain: Any) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         _expect(plain, Mapping, "an object")
         return {key: from_plain(arguments[1], value) for key, value in plain.items()}
+    if kind in _SCALARS:
+        shape, what = _SCALARS[kind]
+        if not isinstance(plain, shape) or (isinstance(plain, bool) and kind is not bool):
+            raise TypeError(f"expected {what}, found {json.dumps(plain)[:40]}")
     return plain
 
 

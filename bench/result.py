@@ -40,7 +40,7 @@ class SamplingPlan:
     compile_timeout_seconds: float = 600.0
     """Deadline of a compiled case's first step."""
     num_servers: int = 3
-    """Fork servers over which the rounds are spread in turn: a server is a layer of variance of its own."""
+    """Fork servers over which the rounds are spread in turn: what all workers of one share is not all that counts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,8 @@ class Usage:
     """How often a thread had to make room for another."""
     run_delay_seconds: float | None = None
     """That one of their threads, the one with most of it, was ready to run and waited for a core."""
+    others_error_seconds: float = 0.0
+    """How far `others_seconds` may be off to either side."""
     others_seconds: float | None = None
     """That other programs ran on the cores which these may use, at least; cores are counted in ticks of 10 ms."""
     steal_seconds: float | None = None

@@ -10,7 +10,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from bench.statistics import Interval
+from bench.statistics import Interval, logs_of
 
 
 def exceeding_p_value(ratios: Sequence[float], bound: float) -> float:
@@ -26,7 +26,7 @@ def exceeding_p_value(ratios: Sequence[float], bound: float) -> float:
 
     Source: Wilcoxon, Individual comparisons by ranking methods (1945).
     """
-    distances = [value - math.log(bound) for value in _logs(ratios)]
+    distances = [value - math.log(bound) for value in logs_of(ratios)]
     ranks = _ranks([abs(distance) for distance in distances])
     above = math.fsum(rank for rank, distance in zip(ranks, distances, strict=True) if distance > 0)
     return _chances(len(ratios))[math.floor(above)]  # ties have ranks with a half, which must not help
@@ -47,7 +47,7 @@ def interval(ratios: Sequence[float], confidence: float = 0.95) -> Interval:
 
     Source: Hodges and Lehmann, Estimates of location based on rank tests (1963).
     """
-    logs = _logs(ratios)
+    logs = logs_of(ratios)
     means = sorted((one + other) / 2 for index, one in enumerate(logs) for other in logs[index:])
     value = math.exp(statistics.median(means))
     chances = _chances(len(logs))
@@ -56,13 +56,6 @@ def interval(ratios: Sequence[float], confidence: float = 0.95) -> Interval:
     if outside == 0:
         return Interval(value=value)
     return Interval(value=value, low=math.exp(means[outside - 1]), high=math.exp(means[-outside]))
-
-
-def _logs(ratios: Sequence[float]) -> list[float]:
-    wrong = [ratio for ratio in ratios if not (ratio > 0 and math.isfinite(ratio))]
-    if wrong or not ratios:
-        raise ValueError(f"signed ranks need positive finite ratios, got {wrong[0] if wrong else 'none'}")
-    return [math.log(ratio) for ratio in ratios]
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -55,7 +55,7 @@ def log_t_interval(values: Sequence[float], confidence: float = 0.95) -> Interva
 
     Source: method.md, section 4.
     """
-    logs = _logs(values)
+    logs = logs_of(values)
     mean = math.fsum(logs) / len(logs)
     if len(logs) == 1:
         return Interval(value=values[0])
@@ -101,7 +101,7 @@ def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float], c
     Source: Welch, The generalization of 'Student's' problem when several different population variances are involved
     (1947).
     """
-    tops, bottoms = _logs(numerators), _logs(denominators)
+    tops, bottoms = logs_of(numerators), logs_of(denominators)
     distance = math.fsum(tops) / len(tops) - math.fsum(bottoms) / len(bottoms)
     if min(len(tops), len(bottoms)) == 1:
         return Interval(value=_exp(distance))
@@ -136,48 +136,6 @@ def rounds_needed(rounds: int, ratio: Interval, margin_ratio: float) -> int | No
     if half_width is None or not math.isfinite(half_width) or distance < margin_ratio / 20:  # 400 times as many
         return None
     return max(rounds + 1, math.ceil(round(rounds * (half_width / distance) ** 2, 6)))
-
-
-def equivalence_p_value(ratios: Sequence[float], margin_ratio: float = MARGIN_RATIO) -> float:
-    """
-    Return the p-value of two one-sided t tests that the true ratio differs from 1 by *margin_ratio* or more.
-
-    Small: the two sides are the same as far as the margin cares. One ratio says nothing of the spread, so it gives 1.
-
-    Args:
-        ratios: One a pair of workers, tested on their logarithms.
-        margin_ratio: The equivalence bounds are 1 - margin and 1 + margin.
-
-    Raises:
-        ValueError: If *ratios* is empty or holds anything but positive finite numbers.
-
-    Source: Schuirmann, A comparison of the two one-sided tests procedure and the power approach (1987).
-    """
-    not_above = exceeding_p_value([1 / ratio for ratio in ratios], 1 / (1 + margin_ratio))
-    not_below = exceeding_p_value(ratios, 1 - margin_ratio)
-    return max(not_above, not_below)
-
-
-def exceeding_p_value(ratios: Sequence[float], bound: float) -> float:
-    """
-    Return the p-value of the one-sided t test that the true ratio is at most *bound*; small: it exceeds *bound*.
-
-    Args:
-        ratios: One a pair of workers, tested on their logarithms. One alone says nothing of the spread and gives 1.
-        bound: A ratio, such as 1.02.
-
-    Raises:
-        ValueError: If *ratios* is empty or holds anything but positive finite numbers.
-    """
-    logs = _logs(ratios)
-    if len(logs) == 1:
-        return 1.0
-    mean = math.fsum(logs) / len(logs)
-    error = statistics.stdev(logs) / math.sqrt(len(logs))
-    distance = mean - math.log(bound)
-    if error == 0:
-        return 0.0 if distance > 0 else 1.0
-    return _t_tail(len(logs) - 1, distance / error)
 
 
 def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[bool]:
@@ -224,7 +182,7 @@ def log_median(values: Sequence[float]) -> float:
     Raises:
         ValueError: If *values* is empty or holds anything but positive finite numbers.
     """
-    return statistics.median(_logs(values))
+    return statistics.median(logs_of(values))
 
 
 def geometric_mean(values: Sequence[float]) -> float:
@@ -243,7 +201,13 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(math.fsum(math.log(value) for value in values) / len(values))
 
 
-def _logs(values: Sequence[float]) -> list[float]:
+def logs_of(values: Sequence[float]) -> list[float]:
+    """
+    Return the natural logarithm of each value.
+
+    Raises:
+        ValueError: If there is none, or one is no positive finite number.
+    """
     if not values:
         raise ValueError("an interval needs at least one value, got none")
     wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
@@ -266,10 +230,3 @@ def _t_quantile(degrees_of_freedom: float, probability: float) -> float:
     from scipy.special import stdtrit  # noqa: PLC0415
 
     return float(stdtrit(degrees_of_freedom, probability))
-
-
-def _t_tail(degrees_of_freedom: int, statistic: float) -> float:
-    """Return the chance that Student's t exceeds *statistic*."""
-    from scipy.special import stdtr  # noqa: PLC0415 (as above)
-
-    return float(stdtr(degrees_of_freedom, -statistic))

@@ -183,6 +183,11 @@ def test_contention_is_of_all_rounds_together(names: Names) -> None:
     assert names(quota) == ("throttled",)  # which explains the waiting
     many = _window(1.0, threads=64, run_delay_seconds=0.001, others_seconds=0.5, steal_seconds=64 * 0.001)
     assert names(many) == ()  # an idle machine of many cores
+    ticks: dict[str, Any] = {"run_delay_seconds": 0.05, "others_error_seconds": 0.014}
+    missed = [_window(0.1, threads=1, others_seconds=seconds, **ticks) for seconds in (-0.01, 0.01) * 4]
+    assert names(*missed) == ()  # what one window has too few of another has too many of
+    taken = [_window(0.1, threads=1, others_seconds=0.02, **ticks) for _ in range(8)]
+    assert names(*taken) == ("contended",)  # none of which alone is more than its error
     waits = _window(1.0, threads=1, run_delay_seconds=0.9, others_seconds=0.0)
     runs_elsewhere = _window(1.0, threads=1, run_delay_seconds=0.0, others_seconds=0.9)
     assert names(waits) == names(runs_elsewhere) == ()

@@ -40,6 +40,7 @@ LAYERS = (
     ("results",),
     ("reporting",),
     ("comparing",),
+    ("exporting",),
     ("doctor",),
     ("commands",),
     ("cli", "pytest_plugin"),

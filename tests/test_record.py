@@ -133,6 +133,24 @@ def test_json_of_another_shape_is_a_type_error_that_shows_it(kind: Any, plain: A
         from_plain(kind, plain)
 
 
+@pytest.mark.parametrize(
+    ("kind", "plain", "message"),
+    [
+        (int, "x", 'expected a whole number, found "x"'),
+        (int, True, "expected a whole number, found true"),
+        (int, 1.5, "expected a whole number, found 1.5"),
+        (float, "1", 'expected a number, found "1"'),
+        (str, None, "expected a text, found null"),
+        (bool, 1, "expected true or false, found 1"),
+    ],
+)
+def test_a_value_of_another_kind_is_a_type_error(kind: Any, plain: Any, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        from_plain(kind, plain)
+    assert str(caught.value) == message
+    assert from_plain(float, 1) == 1
+
+
 def test_records_in_lists_and_mappings_are_plain_too() -> None:
     plain = to_plain({"cases": [CASE], "count": 1})
     assert plain == {"cases": [dataclasses.asdict(CASE)], "count": 1}

@@ -77,7 +77,7 @@ def test_the_interval_covers_what_it_says_also_where_one_in_ten_is_far_out() -> 
 
 @pytest.mark.parametrize("ratios", [[], [1.0, 0.0], [math.nan], [math.inf]])
 def test_what_is_no_ratio_is_refused(ratios: list[float]) -> None:
-    with pytest.raises(ValueError, match="positive finite ratios"):
+    with pytest.raises(ValueError, match="an interval"):
         interval(ratios)
-    with pytest.raises(ValueError, match="positive finite ratios"):
+    with pytest.raises(ValueError, match="an interval"):
         exceeding_p_value(ratios, 1.0)

@@ -1,6 +1,5 @@
 """Intervals, checked by hand, by property and by simulation."""
 
-import itertools
 import math
 import subprocess
 import sys
@@ -13,8 +12,6 @@ from scipy import stats
 
 from bench.statistics import (
     Interval,
-    equivalence_p_value,
-    exceeding_p_value,
     geometric_mean,
     holm,
     log_median,
@@ -218,73 +215,6 @@ def test_the_other_side_s_verdict_is_the_opposite(ratios: list[float]) -> None:
     opposite = {"faster": "slower", "slower": "faster", "same": "same", "inconclusive": "inconclusive"}
     back = verdict_of(log_t_interval([1 / ratio for ratio in ratios]))
     assert not clear or back == opposite[verdict_of(there)]
-
-
-def test_the_chance_that_one_and_four_exceed_one_is_that_of_t_one() -> None:
-    # Logs 0 and 2 ln 2: mean ln 2, error ln 2, so t = 1; with 1 degree of freedom 1/2 - atan(1) / pi = 1/4.
-    assert exceeding_p_value([1.0, 4.0], 1.0) == pytest.approx(0.25)
-    # From the bound 2 the mean is not away at all; from the bound 4 it is as far below it.
-    assert exceeding_p_value([1.0, 4.0], 2.0) == pytest.approx(0.5)
-    assert exceeding_p_value([1.0, 4.0], 4.0) == pytest.approx(0.75)
-
-
-def test_the_chance_of_three_ratios_is_what_the_formula_for_two_degrees_of_freedom_says() -> None:
-    # Logs 0.1, 0.2, 0.3: mean 0.2, error 0.1 / sqrt(3), t = 2 sqrt(3); 1/2 - t / (2 sqrt(2 + t^2)) = 0.0371.
-    ratios = [math.exp(log) for log in (0.1, 0.2, 0.3)]
-    t = 2 * math.sqrt(3)
-    assert exceeding_p_value(ratios, 1.0) == pytest.approx(0.5 - t / (2 * math.sqrt(2 + t * t)))
-    assert exceeding_p_value(ratios, 1.0) == pytest.approx(0.0371, abs=5e-5)
-
-
-def test_one_ratio_alone_proves_nothing() -> None:
-    assert exceeding_p_value([50.0], 1.02) == 1.0
-    assert equivalence_p_value([1.0]) == 1.0
-
-
-def test_ratios_without_any_spread_are_past_the_bound_or_are_not() -> None:
-    assert exceeding_p_value([2.0, 2.0, 2.0], 1.5) == 0.0
-    assert exceeding_p_value([2.0, 2.0, 2.0], 2.0) == 1.0
-    assert equivalence_p_value([1.0, 1.0, 1.0]) == 0.0
-
-
-@pytest.mark.parametrize("ratios", [[], [1.0, 0.0], [1.0, math.nan]])
-def test_ratios_without_a_logarithm_are_refused(ratios: list[float]) -> None:
-    with pytest.raises(ValueError, match="interval"):
-        exceeding_p_value(ratios, 1.0)
-
-
-def test_the_equivalence_of_two_ratios_at_the_margin_is_a_quarter() -> None:
-    # Logs -ln 1.02 and ln 1.02: mean 0, error ln 1.02. Against the upper bound t = ln 1.02 / ln 1.02 = 1, which is 1/4
-    # as above; against the lower one t = -ln 0.98 / ln 1.02 = 1.0202, which is less. The larger p-value counts.
-    assert equivalence_p_value([1 / 1.02, 1.02]) == pytest.approx(0.25)
-
-
-@given(RATIOS, st.sampled_from([0.01, 0.02, 0.1]))
-def test_equivalence_is_the_worse_of_two_one_sided_t_tests(ratios: list[float], margin: float) -> None:
-    logs = np.log(ratios)
-    if np.std(logs) < 1e-6:  # scipy's cancellation, not ours, decides there
-        return
-    below = stats.ttest_1samp(logs, math.log(1 - margin), alternative="greater").pvalue
-    above = stats.ttest_1samp(logs, math.log(1 + margin), alternative="less").pvalue
-    assert equivalence_p_value(ratios, margin) == pytest.approx(max(below, above), rel=1e-6, abs=1e-12)
-
-
-@given(RATIOS)
-def test_a_wider_margin_makes_equivalence_easier_and_a_higher_bound_makes_exceeding_harder(
-    ratios: list[float],
-) -> None:
-    equivalences = [equivalence_p_value(ratios, margin) for margin in (0.01, 0.02, 0.05, 0.2)]
-    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(equivalences))
-    exceedings = [exceeding_p_value(ratios, bound) for bound in (0.9, 1.0, 1.02, 1.5)]
-    assert all(earlier <= later + 1e-12 for earlier, later in itertools.pairwise(exceedings))
-
-
-@given(RATIOS)
-def test_what_is_equivalent_at_2_5_percent_each_side_has_its_interval_inside_the_margin(ratios: list[float]) -> None:
-    # Two one-sided tests at 2.5 % and the 95 % interval are the same statement.
-    p_value = equivalence_p_value(ratios)
-    if abs(p_value - 0.025) > 1e-9 and len(set(ratios)) > 1:
-        assert (p_value < 0.025) == log_t_interval(ratios).lies_within(1.0, 0.02)
 
 
 def test_holm_rejects_what_the_textbook_rejects() -> None:

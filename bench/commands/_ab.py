@@ -24,6 +24,7 @@ from bench.comparing.two_stages import Decision, decide, decided
 from bench.errors import BenchError, UsageError
 from bench.pair import Pair
 from bench.record import to_plain
+from bench.result import SamplingPlan
 from bench.running.session import Interrupted, interrupts_held, interrupts_raised
 from bench.statistics import MARGIN_RATIO
 
@@ -35,6 +36,8 @@ TIMEOUT_SECONDS = 30.0
 FAILS = ("slower", *USUALLY_FAILS)
 """Sides that take turns differ in time by what they are, so time may fail too."""
 PAIRS_FILE = "pairs.jsonl"
+EXIT_INTERRUPTED = 128
+"""And above: a signal came."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,11 +63,15 @@ def run(options: argparse.Namespace) -> int:
         if work is None or options.calibrate:
             if isinstance(ending, Interrupted):
                 return status
-            raise UsageError(told(ending)) from None if isinstance(ending, OSError) else ending
+            if isinstance(ending, OSError):
+                raise UsageError(told(ending)) from None
+            raise
         print(f"{told(ending)}: what is known by now follows", file=sys.stderr)
     with interrupts_held():
         shown = _show(work.comparison(has_ended_early=status != 0), options, fail_on)
-    return status or shown
+    is_interrupted = status >= EXIT_INTERRUPTED
+    # What has been found stays found: a server that died later must not turn a failure into "nothing to compare".
+    return shown if shown == _compare.EXIT_FAILS and not is_interrupted else status or shown
 
 
 def _begin(options: argparse.Namespace, stack: contextlib.ExitStack) -> "Work":
@@ -75,15 +82,17 @@ def _begin(options: argparse.Namespace, stack: contextlib.ExitStack) -> "Work":
     choice = _contests.chosen(options, sides[1])
     base, head = stack.enter_context(_sides.settings(options, sides, say))
     usual = ACCELERATOR_BUDGET_SECONDS if head.pool.environment.devices else CPU_BUDGET_SECONDS
+    contests = _contests.contests(choice, base, head)  # before a file is made: a mistake leaves --out free
     gate = Gate(
         base=base,
         head=head,
         budget_seconds=options.budget or usual,
         timeout_seconds=options.timeout or TIMEOUT_SECONDS,
+        compile_timeout_seconds=options.compile_timeout or SamplingPlan.compile_timeout_seconds,
         say=say,
         keep=stack.enter_context(_raw_pairs(options.out)),
     )
-    return Work(gate=gate, contests=_contests.contests(choice, base, head), options=options)
+    return Work(gate=gate, contests=contests, options=options)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -107,7 +116,7 @@ class Work:
         for contest in able:
             self.gate.run_once(contest)
             for row in self._exact([contest]).rows:
-                if said := row.failure or row.gap or "; ".join(map(change, row.changes)):
+                if said := row.gap or "; ".join(map(change, row.changes)):
                     self.gate.say(f"{contest.label}: {said}")
         sound = [
             contest for contest in able if all(side and side.status == "ok" for side in self.gate.figures(contest))
@@ -130,9 +139,11 @@ class Work:
         )
 
     def _base_lacks(self, contest: Contest) -> bool:
-        """Whether the base's worker found no such workload, as only it can tell of a module."""
-        base, _ = self.gate.figures(contest)
-        return base is not None and base.status == "error" and base.reason.startswith("workload ")
+        """Whether the base's worker found no such workload and the head's did, as only they can tell of a module."""
+        base, head = self.gate.figures(contest)
+        if base is None or head is None or head.status != "ok":
+            return False
+        return base.status == "error" and base.reason.startswith("workload ")
 
     def _decisions(self, has_ended_early: bool) -> Mapping[str, Decision]:
         found = decide(self.pairs, self.margin_ratio)
@@ -187,12 +198,23 @@ def _names(base: _sides.Named, head: _sides.Named) -> str:
 def _show(comparison: Comparison, options: argparse.Namespace, fail_on: AbstractSet[str]) -> int:
     """Print the comparison, leave it in every format where that was asked for, and return the exit status."""
     failing = failures(comparison, fail_on)
-    if options.out is not None:
+    print(registry.load("comparing/formats", options.format).render(comparison, failing), end="")
+    status = _compare.conclude(comparison, failing, fail_on)
+    if options.out is not None and not _write(comparison, failing, options.out):
+        return status or UsageError.exit_status
+    return status
+
+
+def _write(comparison: Comparison, failing: Sequence[tuple[Row, str]], directory: Path) -> bool:
+    """Leave the comparison in every format; return whether that could be done, which what was printed does not need."""
+    try:
         for name in registry.names("comparing/formats"):
             module = registry.load("comparing/formats", name)
-            (options.out / module.FILE_NAME).write_text(module.render(comparison, failing), encoding="utf-8")
-    print(registry.load("comparing/formats", options.format).render(comparison, failing), end="")
-    return _compare.conclude(comparison, failing, fail_on)
+            (directory / module.FILE_NAME).write_text(module.render(comparison, failing), encoding="utf-8")
+    except OSError as error:
+        print(f"error: {told(error)}", file=sys.stderr)
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -63,9 +63,9 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
     able = [contest for contest in able if _can_be_slowed(gate, contest)]
     if not able:
         raise NothingToMeasureError("every case is too slow to be made slower by whole steps")
-    most_seconds = len(able) * gate.budget_seconds * len(SLOWDOWNS) * repeats
+    most_seconds = gate.longest_seconds(able) * len(SLOWDOWNS) * repeats
     runs = f"{counted(repeats, 'run')} at each of {len(SLOWDOWNS)} slowdowns"
-    gate.say(f"{runs}, at most {counted(math.ceil(most_seconds / 60), 'minute')} in all")
+    gate.say(f"{runs}, about {counted(math.ceil(most_seconds / 60), 'minute')} in all if every case looks slower")
     scores = [Score(slowdown_ratio=ratio) for ratio in SLOWDOWNS]
     try:
         for number in range(repeats):

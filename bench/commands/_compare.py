@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from bench import registry
+from bench.commands._progress import counted
 from bench.commands.compare import FAIL_ON
 from bench.comparing import sides
 from bench.comparing.comparison import USUALLY_FAILS, Comparison, Row, compare, failures
 from bench.errors import UsageError, unknown_value
+from bench.running.journal import file_of
 from bench.statistics import MARGIN_RATIO
 
 EXIT_PASSES, EXIT_FAILS, EXIT_NOTHING = 0, 1, 3
@@ -20,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     """Compare the two sides and print it."""
     check_format(options.format)
     fail_on = what_fails(options.fail_on, USUALLY_FAILS)
-    if options.base.resolve() == options.current.resolve():
+    if file_of(options.base).resolve() == file_of(options.current).resolve():
         raise UsageError(f"'{options.base}' and '{options.current}' are the same; give two runs")
     base, current = sides.load(options.base), sides.load(options.current)
     found = compare(base, current, options.margin or MARGIN_RATIO)
@@ -39,7 +41,8 @@ def check_format(name: str) -> None:
 def conclude(found: Comparison, failing: Sequence[tuple[Row, str]], fail_on: AbstractSet[str]) -> int:
     """Say what must not be overlooked, and return the exit status."""
     sys.stdout.flush()
-    if found.is_paired and found.new and not found.rows:
+    ended_otherwise = found.fixed or found.still_failing
+    if found.is_paired and found.new and not found.rows and not ended_otherwise:
         print("warning: every case is new, so there is nothing to compare it with", file=sys.stderr)
         return EXIT_PASSES
     if not found.is_comparable:
@@ -49,7 +52,8 @@ def conclude(found: Comparison, failing: Sequence[tuple[Row, str]], fail_on: Abs
         if row.gap:
             print(f"warning: {row.label}: {row.gap}", file=sys.stderr)
     if found.vanished:
-        print(f"warning: {len(found.vanished)} cases of the base are not in the current run", file=sys.stderr)
+        gone = counted(len(found.vanished), "case")
+        print(f"warning: in the base and not in the current run: {gone}", file=sys.stderr)
     if fail_on & {"memory", "counters", "any"} and not any(row.compared for row in found.rows):
         print("warning: no counter and no memory could be compared, so nothing of them can fail", file=sys.stderr)
     if any(row.verdict == "inconclusive" for row in found.rows):

@@ -14,6 +14,7 @@ from bench.case import Case
 from bench.commands import _axes, _options
 from bench.commands._sides import Named, Setting, has_workload
 from bench.errors import UsageError, unknown_value
+from bench.measuring.task import Checkout
 from bench.running.matrix import PlannedCase, expand
 from bench.suite import AxisValues, Suite
 
@@ -21,6 +22,10 @@ AXES = (*_axes.TEXT_AXES, *_axes.NUMBER_AXES)
 
 OTHER_BATCH = {"batch_size": "global_batch_size", "global_batch_size": "batch_size"}
 """Per device, and over all of them: one says the other."""
+
+
+FOLLOWS = ("batch_size", "num_devices", "input")
+"""What may follow from the value of another axis: the number of devices, each one's share of a batch, where it lies."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,8 +111,9 @@ def chosen(options: argparse.Namespace, head: Named) -> Choice:
     with contextlib.chdir(directory):
         for value in options.axis[1] if options.axis and options.axis[0] == "workload" else ():
             suite.check_workload(value, "--axis workload: ")
+        chosen_suite = suite.load(options.suite or "quick")
         return Choice(
-            suite=suite.load(options.suite or "quick"),
+            suite=_brought_inside(chosen_suite, checkout),
             axes=_axes.values_from(options),
             mode=options.axis,
             seed=options.seed or 0,
@@ -139,6 +145,36 @@ def _bring_inside(options: argparse.Namespace, working_tree: Path | None) -> Non
     options.workload = [_relative(spec, working_tree) for spec in options.workload]
 
 
+def _brought_inside(chosen_suite: Suite, checkout: Checkout | None) -> Suite:
+    """Return a suite whose workload files are relative, for the same reason."""
+    if checkout is None:
+        return chosen_suite
+    tables = [
+        dataclasses.replace(table, workload=tuple(_inside(spec, checkout) for spec in table.workload))
+        if table.workload
+        else table
+        for table in chosen_suite.tables
+    ]
+    return dataclasses.replace(chosen_suite, tables=tuple(tables))
+
+
+def _inside(spec: str, checkout: Checkout) -> str:
+    """Return *spec*, an absolute path of the working tree as one that is relative to the revision's folder."""
+    source, _, _ = spec.rpartition(":")
+    path = Path(source or spec)
+    if not path.is_absolute() or path.suffix != ".py":
+        return spec
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(checkout.working_tree):
+        raise UsageError(_outside("--suite", spec, checkout.working_tree))
+    mapped = Path(checkout.root) / real.relative_to(checkout.working_tree)
+    return os.path.relpath(mapped, Path.cwd()) + spec[len(source or spec) :]
+
+
+def _outside(option: str, spec: str, working_tree: object) -> str:
+    return f"{option}: '{spec}' lies outside {working_tree}, so that both sides would run the same file"
+
+
 def _relative(spec: str, working_tree: Path) -> str:
     source, colon, function = spec.rpartition(":")
     name = source or spec
@@ -146,9 +182,7 @@ def _relative(spec: str, working_tree: Path) -> str:
         return spec
     path = Path(name).resolve()
     if not path.is_relative_to(working_tree):
-        raise UsageError(
-            f"--workload: '{spec}' lies outside {working_tree}, so that both sides would run the same file"
-        )
+        raise UsageError(_outside("--workload", spec, working_tree))
     relative = os.path.relpath(path, Path.cwd())
     return f"{relative}{colon}{function}" if source else relative
 
@@ -173,12 +207,29 @@ def _of_modes(axis: str, values: Sequence[str], modes: Sequence[Sequence[Planned
     for planned in modes[1:]:
         unable += _unable(planned)
         for first, other in zip(modes[0], planned, strict=True):
+            _check_alike(axis, first.case, other.case)
             if first.status is None and other.status is None and first.case != other.case:
                 label = f"{other.case.slug}, not {axis} {values[0]}"
                 able.append(Contest(base=first.case, head=other.case, label=label))
     return Contests(
         able=tuple({contest.key: contest for contest in able}.values()), unable=tuple(dict.fromkeys(unable))
     )
+
+
+def _check_alike(axis: str, first: Case, other: Case) -> None:
+    """
+    Look whether two cases differ in more than *axis* and what follows from it.
+
+    Raises:
+        UsageError: If they do.
+    """
+    names = [field.name for field in dataclasses.fields(Case) if field.name not in {axis, *FOLLOWS}]
+    apart = [name for name in names if getattr(first, name) != getattr(other, name)]
+    if apart:
+        raise UsageError(
+            f"--axis {axis}: its values make cases of this suite that differ in {', '.join(apart)} too; "
+            "name the other axes"
+        )
 
 
 def _unable(planned: Sequence[PlannedCase]) -> tuple[str, ...]:

@@ -13,13 +13,21 @@ from bench.running import journal
 
 
 def usual_directory(commit: str) -> Path:
-    """Return ``reports/<UTC>-<host>-<commit>`` in this checkout, or in the current folder outside it."""
+    """Return ``<UTC>-<host>-<commit>`` among the reports."""
+    host = re.sub(r"[^A-Za-z0-9]+", "_", socket.gethostname().split(".")[0])
+    return reports_directory() / "-".join(word for word in (timestamp(), host, commit) if word)
+
+
+def reports_directory() -> Path:
+    """Return ``reports`` in this checkout, or in the current folder outside it."""
     checkout = PACKAGE_DIR.parent
     inside = (checkout / "run_bench.py").is_file() and Path.cwd().is_relative_to(checkout)
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    host = re.sub(r"[^A-Za-z0-9]+", "_", socket.gethostname().split(".")[0])
-    name = "-".join(word for word in (stamp, host, commit) if word)
-    return (checkout if inside else Path.cwd()) / "reports" / name
+    return (checkout if inside else Path.cwd()) / "reports"
+
+
+def timestamp() -> str:
+    """Return the time as names of directories begin with it, so that they sort by age."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def make_directory(directory: Path, option: str = "--out") -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import random
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.case import Case
@@ -71,6 +72,7 @@ class Gate:
     budget_seconds: float
     timeout_seconds: float
     say: Callable[[str], None]
+    compile_timeout_seconds: float = SamplingPlan.compile_timeout_seconds
     chance: random.Random = dataclasses.field(default_factory=random.Random)
     results: dict[tuple[str, str], CaseResult] = dataclasses.field(default_factory=dict)
     """Of the single runs, by side and case."""
@@ -78,17 +80,20 @@ class Gate:
     """Is shown every pair as soon as it is there."""
 
     def run_once(self, contest: Contest) -> None:
-        """Run each side of *contest* once, for memory, counters, and whether it runs at all."""
+        """Run each side of *contest* once, for memory and counters; one that does not run is said, with the reason."""
         for side, setting, case in self._sides(contest):
             if (side, case.id) not in self.results:
-                self.results[side, case.id] = setting.pool.visit(
+                self.results[side, case.id] = found = setting.pool.visit(
                     case,
                     num_processes=num_processes(case),
                     round_index=len(self.results),
                     timeout_seconds=self.timeout_seconds,
+                    compile_timeout_seconds=self.compile_timeout_seconds,
                     with_extras=True,
                     place=setting.place,
                 )
+                if found.status != "ok":  # also where progress is not wanted
+                    print(f"{contest.label}: {side}: {found.status}: {found.why}", file=sys.stderr)
 
     def figures(self, contest: Contest) -> tuple[Figures | None, Figures | None]:
         """Return what the single run of each side says; None: it has not come to it."""
@@ -168,6 +173,8 @@ class Gate:
             stage=stage,
             seconds=pace.seconds,
             timeout_seconds=self.timeout_seconds,
+            compile_timeout_seconds=self.compile_timeout_seconds,
+            step_seconds=self.step_seconds(contest),
             more_work=0.0 if stage == "canary" else more_work,
             is_in_one_process=self._share_a_process(contest),
         )
@@ -200,9 +207,17 @@ class Gate:
     def _ahead(self, looks: Iterable[tuple[Contest, Stage]]) -> str:
         return f"about {sum(self.pace(contest).expected_seconds(stage) for contest, stage in looks):.0f} s"
 
+    def longest_seconds(self, contests: Sequence[Contest]) -> float:
+        """Return what both stages and the canaries of *contests* take, if all of them look slower."""
+        paces = [self.pace(contest) for contest in contests]
+        both = sum(pace.expected_seconds("first") + pace.expected_seconds("fresh") for pace in paces)
+        longest = max((pace.expected_seconds("canary") for pace in paces), default=0.0)
+        return both + canaries(len(contests)) * longest
+
     def step_seconds(self, contest: Contest) -> float:
-        """Return the longer step of the two single runs."""
-        return max(seconds for side in self.figures(contest) if side for seconds in side.step_seconds)
+        """Return the longer step of the two single runs; 0 where there are none."""
+        steps = (seconds for side in self.figures(contest) if side for seconds in side.step_seconds)
+        return max(steps, default=0.0)
 
     def _sides(self, contest: Contest) -> tuple[tuple[str, Setting, Case], tuple[str, Setting, Case]]:
         return ("base", self.base, contest.base), ("head", self.head, contest.head)

@@ -2,12 +2,13 @@
 
 import argparse
 import math
-from collections.abc import Sequence
 
 from bench import registry
 from bench.errors import unknown_value
 from bench.precisions import PRECISIONS
 
+FIGURE_FORMATS = ("png", "svg")
+"""What figures can be saved as; the first is the usual one."""
 MAX_SECONDS = 1_000_000
 """Eleven days; poll(2) takes no more than 2^31 milliseconds."""
 
@@ -88,18 +89,33 @@ def axis_values(text: str) -> tuple[str, list[str]]:
     return name, found
 
 
-def checked_formats(given: Sequence[str] | None) -> tuple[str, ...]:
+def add_formats(parser: argparse._ActionsContainer) -> None:
+    """Add which reports are written, and as what figures are saved."""
+    known = ", ".join(registry.names("reporting"))
+    parser.add_argument("--format", action="extend", type=words, metavar="NAME", help=known)
+    parser.add_argument(
+        "--figure-format",
+        action="extend",
+        type=words,
+        metavar="NAME",
+        help=f"of figures: {', '.join(FIGURE_FORMATS)} ({FIGURE_FORMATS[0]})",
+    )
+
+
+def checked_formats(options: argparse.Namespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
-    Return the formats to write: those *given*, else all.
+    Return the formats to write, those given or else all, and what figures are saved as.
 
     Raises:
         UsageError: If one is not known.
     """
-    known = registry.names("reporting")
-    for name in given or ():
-        if name not in known:
-            raise unknown_value("", name, known, "--format: ")
-    return tuple(given) if given else known
+    known = {"format": registry.names("reporting"), "figure_format": FIGURE_FORMATS}
+    for key, values in known.items():
+        for name in getattr(options, key) or ():
+            if name not in values:
+                raise unknown_value("", name, values, f"{option(key)}: ")
+    formats, figure_formats = options.format or known["format"], options.figure_format or FIGURE_FORMATS[:1]
+    return tuple(dict.fromkeys(formats)), tuple(dict.fromkeys(figure_formats))
 
 
 def _number(text: str) -> float | None:

@@ -37,7 +37,7 @@ def report(
         if ending is not None:
             print(f"{told(ending)}; reporting what there is", file=sys.stderr)
         run = frame.load(directory)
-        written, failed = write_formats(run, directory, request.formats)
+        written, failed = write_formats([run], directory, request.formats, request.figure_formats)
         console = _terminal.stdout_console()
         _console.print_results(run, console)
         _conclusions.print_conclusions(run, console)

@@ -37,6 +37,7 @@ class Request:
     seed: int
     label: str
     formats: Sequence[str]
+    figure_formats: Sequence[str]
     directory: Path | None
     resume: Path | None
     has_plan_options: bool
@@ -64,6 +65,7 @@ def request_from(options: argparse.Namespace) -> Request:
     chosen = suite.load(options.suite or "default")
     if options.resume is not None and options.out is not None:
         raise UsageError("--out cannot stand beside --resume; a resumed run stays in its directory")
+    formats, figure_formats = _options.checked_formats(options)
     return Request(
         chosen_suite=chosen,
         axes=axes,
@@ -72,7 +74,8 @@ def request_from(options: argparse.Namespace) -> Request:
         num_servers=_num_servers(options),
         seed=options.seed or 0,
         label=options.label,
-        formats=_options.checked_formats(options.format),
+        formats=formats,
+        figure_formats=figure_formats,
         directory=options.out,
         resume=options.resume,
         has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),

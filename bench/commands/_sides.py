@@ -18,7 +18,7 @@ from bench.running.pool import Place, Pool, usual_start_method
 from bench.workload_file import binds
 
 NUM_SERVERS = 3
-"""Each pair takes both its workers from one of them, in turn: a server is a layer of variance of its own."""
+"""Each pair takes both its workers from one of them, in turn: what all workers of one share must not decide alone."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,10 +103,16 @@ def settings(
                 for note in pools[python].notes:
                     say(note)
         base, head = (
-            Setting(name=side.name, place=side.place, pool=pools[python])
+            Setting(name=side.name, place=_place(side.place, has_own_python=python is not None), pool=pools[python])
             for side, python in zip(sides, pythons, strict=True)
         )
         yield base, head
+
+
+def _place(place: Place, *, has_own_python: bool) -> Place:
+    if place.checkout is None:
+        return place
+    return dataclasses.replace(place, checkout=dataclasses.replace(place.checkout, is_installed=has_own_python))
 
 
 def _checked_out(wanted: list[str], stack: contextlib.ExitStack) -> list[Named]:

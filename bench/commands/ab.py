@@ -60,6 +60,9 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--timeout", type=_options.seconds, metavar="SECONDS", help="deadline of preparing one worker (30)"
     )
+    group.add_argument(
+        "--compile-timeout", type=_options.seconds, metavar="SECONDS", help="deadline of torch.compile (600)"
+    )
     group.add_argument("--seed", type=_options.natural_int, metavar="N", help="of data and parameters (0)")
 
 

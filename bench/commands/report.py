@@ -1,20 +1,23 @@
-"""Write the reports of finished runs again, from their journals."""
+"""Write the reports of a finished run again, from its journal, or of several runs side by side."""
 
 import argparse
 from pathlib import Path
 
-from bench import registry
 from bench.commands import _options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the runs, which reports, and where to."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="directory or journal of a run")
     parser.add_argument(
-        "--format", action="extend", type=_options.words, metavar="NAME", help=", ".join(registry.names("reporting"))
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="directory or journal of a run; of several, one report of all",
     )
+    _options.add_formats(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to (beside the journal); of several runs, a folder each in it"
+        "--out", type=Path, metavar="DIR", help="where to (beside the journal; reports/<time>-side_by_side)"
     )
 
 

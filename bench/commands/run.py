@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from bench import registry
 from bench.commands import _axes, _options
 
 
@@ -59,9 +58,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--out", type=Path, metavar="DIR", help="a new directory (reports/<time>-<host>-<commit>)")
     group.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in DIR; --budget adds time to it")
     group.add_argument("--label", default="", metavar="TEXT", help="kept with the results")
-    group.add_argument(
-        "--format", action="extend", type=_options.words, metavar="NAME", help=", ".join(registry.names("reporting"))
-    )
+    _options.add_formats(group)
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
     group.add_argument("--verbose", action="store_true", help="say at the end where the time went")
     group.add_argument("--dry-run", action="store_true", help="show the cases and the time that they will take")

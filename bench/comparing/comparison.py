@@ -85,8 +85,9 @@ class Comparison:
     new: tuple[str, ...]
     vanished: tuple[str, ...]
     fixed: tuple[str, ...]
-    """Failed in the base, and are ok now."""
+    """Failed in the base, each with how, and are ok now."""
     still_failing: tuple[str, ...]
+    """Failed in the base, and fail now, each with how."""
     differences: tuple[Difference, ...]
     is_paired: bool = False
     """Whether the two took turns on one machine, so that their times may be compared whatever else differs."""
@@ -187,7 +188,7 @@ def _row(
 ) -> Row:
     row = Row(case_id=case_id, label=current.label, flags=tuple(dict.fromkeys((*base.flags, *current.flags))))
     if current.status in FAILURES:
-        return dataclasses.replace(row, failure=f"{current.status}: {current.reason}".rstrip(": "))
+        return dataclasses.replace(row, failure=_how(current))
     if not _has_run(current):
         return dataclasses.replace(row, gap=f"ran before, {current.status} now: {current.reason}".rstrip(": "))
     known = [name for name in WORK if name in base.exact and name in current.exact]
@@ -257,11 +258,16 @@ def _failed_before(base: Side, current: Side, *, now: str) -> tuple[str, ...]:
     """Return the cases that failed in *base* and are *now* ok, or failed again."""
     failed = [key for key, found in base.cases.items() if found.status in FAILURES and key in current.cases]
     endings = {key: "ok" if _has_run(current.cases[key]) else current.cases[key].status for key in failed}
+    side = base if now == "ok" else current
     return tuple(
-        current.cases[key].label
+        f"{current.cases[key].label} ({_how(side.cases[key])})"
         for key, ending in endings.items()
         if ending == now or (now == "failed" and ending in FAILURES)
     )
+
+
+def _how(figures: Figures) -> str:
+    return f"{figures.status}: {figures.reason}".rstrip(": ")
 
 
 def _badness(row: Row) -> tuple[bool, bool, bool, bool, float]:

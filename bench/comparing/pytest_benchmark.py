@@ -1,5 +1,6 @@
 """Reads what pytest-benchmark wrote: `--benchmark-json` and `--benchmark-autosave` have one form."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +12,26 @@ from bench.result import Environment
 CPU_KEYS = ("brand_raw", "arch", "count")
 ROUND_KEY, ROUND_IS_WORKER = "stepbench_round", "worker"
 """In a benchmark's `extra_info`: each of its rounds is a fresh process."""
+_COMMIT_LENGTH = 9
 SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
 
 
-def read_benchmarks(path: Path) -> tuple[Environment, Mapping[str, Sequence[float]]]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Document:
+    """What such a file says that is of use here."""
+
+    environment: Environment
+    seconds: Mapping[str, Sequence[float]]
+    """Of the rounds of each benchmark, by its full name."""
+    started_at: str
+    """As it stands there: ISO 8601."""
+    commit: str
+    """With ``-dirty`` where files were changed; empty: not known."""
+
+
+def read_document(path: Path) -> Document:
     """
-    Return the machine, and for each benchmark by its full name the seconds of its rounds.
+    Return the content of a file.
 
     The rounds of a benchmark are calls in one process, which say nothing of how processes differ; so it is one figure,
     their median, and no interval can be told. Of our own benchmarks, where each round is a process, all are.
@@ -36,9 +51,19 @@ def read_benchmarks(path: Path) -> tuple[Environment, Mapping[str, Sequence[floa
         raise JournalError(f"{path}:1: not a file of pytest-benchmark (nested too deeply)") from None
     try:
         seconds = {str(one["fullname"]): _workers(one) for one in content["benchmarks"]}
-        return _environment(content["machine_info"]), seconds
+        return Document(
+            environment=_environment(content["machine_info"]),
+            seconds=seconds,
+            started_at=str(content.get("datetime") or ""),
+            commit=_commit(content.get("commit_info") or {}),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise JournalError(f"{path}:1: not a file of pytest-benchmark ({error})") from None
+
+
+def _commit(found: Mapping[str, Any]) -> str:
+    known = str(found.get("id") or "")[:_COMMIT_LENGTH]
+    return f"{known}-dirty" if known and found.get("dirty") else known
 
 
 def is_time(seconds: float) -> bool:

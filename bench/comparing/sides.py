@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import flags
 from bench.case import Case
-from bench.comparing.pytest_benchmark import is_time, read_benchmarks
+from bench.comparing.pytest_benchmark import is_time, read_document
 from bench.errors import JournalError
 from bench.metrics import METRICS, step_seconds
 from bench.reference import comparable_groups, reference_of
@@ -67,13 +67,13 @@ def load(path: Path) -> Side:
         JournalError: If it is neither; names file and line.
     """
     if path.suffix == ".json":
-        environment, seconds = read_benchmarks(path)
-        cases = {name: Figures(label=name, step_seconds=values) for name, values in seconds.items()}
-        return Side(name=str(path), environment=environment, cases=cases)
+        document = read_document(path)
+        cases = {name: Figures(label=name, step_seconds=values) for name, values in document.seconds.items()}
+        return Side(name=str(path), environment=document.environment, cases=cases)
     content = journal.read(path)
-    for number, result in enumerate(content.results, start=1):
-        if complaint := _complaint_about(result):
-            raise JournalError(f"{path}: result {number} ({result.case.slug}, round {result.round}): {complaint}")
+    for line, result in zip(content.result_lines, content.results, strict=True):
+        if complaint := _complaint_about(result, content.plan):
+            raise JournalError(f"{journal.file_of(path)}:{line}: {complaint}; is this a run that stepbench wrote?")
     return Side(name=str(path), environment=content.plan.environment, cases=figures_of(content.plan, content.results))
 
 
@@ -96,16 +96,18 @@ def figures_of(plan: Plan, results: Sequence[CaseResult]) -> Mapping[str, Figure
     return found
 
 
-def _complaint_about(result: CaseResult) -> str | None:
+def _complaint_about(result: CaseResult, plan: Plan) -> str | None:
     """Return why *result* cannot be used, which our own program never writes."""
     if result.status not in STATUSES:
         return f"status '{result.status}' is not known"
     found = result.measurement
     try:
-        usable = found is None or (is_time(step_seconds(found)) and bool(found.samples_seconds["step"]))
-    except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError):
-        usable = False
-    return None if usable else "its times are no times"
+        if found is not None and not (is_time(step_seconds(found)) and bool(found.samples_seconds["step"])):
+            return "its times are no times"
+        _figures(result.case, [result], plan, {})
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+        return f"not a result ({error})"
+    return None
 
 
 def _references(cases: Sequence[Case], steps: Mapping[str, Mapping[int, float]]) -> Mapping[str, str]:

@@ -76,9 +76,11 @@ def decide(pairs: Sequence[Pair], margin_ratio: float) -> Mapping[str, Decision]
     Return the decision on each case, by its id.
 
     Args:
-        pairs: Of all cases and stages; those of a case that broke are left out by the caller.
+        pairs: Of all cases and stages; a case of which one broke has no decision, and costs the others nothing.
         margin_ratio: The smallest change that matters.
     """
+    broken = {pair.case.id for pair in pairs if pair.status != "ok" and pair.stage != "canary"}
+    pairs = [pair for pair in pairs if pair.case.id not in broken or pair.stage == "canary"]
     by_case: dict[str, dict[Stage, list[Pair]]] = {}
     for pair in pairs:
         by_case.setdefault(pair.case.id, {}).setdefault(pair.stage, []).append(pair)

@@ -41,8 +41,9 @@ def look(number_formats: Sequence[str], num_threads: int, device: str = "cpu") -
     rates = {name: _rate(name, SIZES[kind], torch.device(device)) for name in wanted}
     copied = _copied(COPY_BYTES[kind], torch.device(device))
     seconds = time.perf_counter() - started
-    others = usage_of([meter.read().since(before)]).others_seconds
-    return {"flops_per_second": rates, "bytes_per_second": copied, "others_ratio": (others or 0.0) / seconds}
+    used = usage_of([meter.read().since(before)])
+    others = max(0.0, (used.others_seconds or 0.0) - used.others_error_seconds)
+    return {"flops_per_second": rates, "bytes_per_second": copied, "others_ratio": others / seconds}
 
 
 def _rate(number_format: str, size: int, device: torch.device) -> float:

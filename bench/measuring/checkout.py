@@ -35,7 +35,9 @@ def enter(checkout: Checkout) -> Entered:
     paths = [entry for entry in sys.path if _in_working_tree(entry, checkout) is None]
     mapped = [str(root / found) for entry in _entries() if (found := _in_working_tree(entry, checkout)) is not None]
     layouts = [str(root / layout) for layout in LAYOUTS if (root / layout).is_dir()]
-    sys.path[:] = [*dict.fromkeys((*mapped, *layouts)), *paths]
+    # What was built and installed for a side has its compiled parts, which the files of a revision have not.
+    order = (*mapped, *paths, *layouts) if checkout.is_installed else (*mapped, *layouts, *paths)
+    sys.path[:] = dict.fromkeys(order)
     importlib.invalidate_caches()
     has_own_workloads = is_our_own(root)
     if has_own_workloads:

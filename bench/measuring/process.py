@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from bench.errors import BenchError
-from bench.measuring import checkout
+from bench.measuring import checkout, layout
 from bench.measuring.compiling import CACHE_VARIABLE
 from bench.measuring.extras import with_extras
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiling
@@ -49,6 +49,7 @@ def run_rank(rank: int, directory: str) -> None:
     """
     started_ns = time.monotonic_ns()
     folder = Path(directory)
+    held = layout.draw_own()
     _send_output_to(folder / log_file(rank))
     _die_with_parent()
     task: Task = from_plain(Task, json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
@@ -68,6 +69,7 @@ def run_rank(rank: int, directory: str) -> None:
         sys.exit(1)
     if worker.is_in_step:
         worker.ranks.leave()
+    del held
     sys.stdout.flush()
     sys.stderr.flush()
     # Not by returning: that would free the worker, and DDP's reducer, when it holds the last reference to the process

@@ -90,6 +90,8 @@ class Checkout:
     """Of the revision's files."""
     working_tree: str
     """The user's, of which nothing may be imported."""
+    is_installed: bool = False
+    """Whether the side has an environment of its own, in which its packages are found before its folders are."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

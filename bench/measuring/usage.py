@@ -161,7 +161,8 @@ def usage_of(grown: Sequence[Sequence[int]]) -> Usage:
         involuntary_switches=sum(switches),
         run_delay_seconds=_seconds(max(delay) if UNKNOWN not in delay else UNKNOWN),
         # The cores hold every rank, so the shortest look counts: a rank may wait for the others first.
-        others_seconds=None if UNKNOWN in busy else max(0.0, min(busy) - sum(cpu) - _busy_error_ns()) / _NS,
+        others_seconds=None if UNKNOWN in busy else (min(busy) - sum(cpu)) / _NS,
+        others_error_seconds=_busy_error_ns() / _NS,
         # The machine's and the container's: every rank sees the same.
         steal_seconds=_seconds(max(steal)),
         quota_seconds=_seconds(max(quota)),

@@ -127,8 +127,7 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
         lines += [_flag(flag, measured, with_rows=with_rows) for flag in flags]
     notes = dict.fromkeys(str(row.columns["notes"]) for row in measured if row.columns.get("notes"))
     for note in notes:
-        cases = [row.case for row in measured if row.columns.get("notes") == note]
-        lines.append(f"note on {_unmeasured.names(cases, varied_batches(cases))}: {note}")
+        lines.append(f"note on {_names([row for row in measured if row.columns.get('notes') == note])}: {note}")
     return lines
 
 
@@ -142,6 +141,9 @@ def _flag(flag: str, measured: Sequence[Row], *, with_rows: bool) -> str:
     words = f"{flag}: {FLAGS[flag].meaning}; {FLAGS[flag].cure}" if flag in FLAGS else flag
     if not with_rows:
         return words
-    cases = [row.case for row in measured if flag in row.flags]
-    which = "all rows" if len(cases) == len(measured) else _unmeasured.names(cases, varied_batches(cases))
-    return f"{words} ({which})"
+    flagged = [row for row in measured if flag in row.flags]
+    return f"{words} ({'all rows' if len(flagged) == len(measured) else _names(flagged)})"
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return _unmeasured.names(rows, varied_batches(row.case for row in rows))

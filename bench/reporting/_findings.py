@@ -56,6 +56,30 @@ def speedup(rows: Sequence[Row]) -> str:
     return f"Of {len(sure)} cases {' and '.join(words)} than their reference"
 
 
+def beside(rows: Sequence[Row], what: str, column: str = "", *, is_time: bool = True) -> str:
+    """Return what several runs are held against each other in, with the range of ratios to the first run if known."""
+    names = _unique(row.run_name for row in rows)
+    shown = [cut_middle(name, NAME_LENGTH) for name in names]
+    ratios = [_ratios_to_first(rows, name, column, is_time=is_time) for name in names[1:]]
+    if not column or not all(ratios):
+        return f"{what}: {' and '.join(shown)}"
+    spans = (f"{name} {_span(found)}" for name, found in zip(shown[1:], ratios, strict=True))
+    return f"{what} over that of {shown[0]}: {', '.join(spans)}"
+
+
+def _ratios_to_first(rows: Sequence[Row], name: str, column: str, *, is_time: bool) -> list[float]:
+    """Return the figures of the run *name* over those of the first one, of cases that both have and nothing doubts."""
+    sure = [row for row in rows if row.is_measured and not (is_time and DOUBTFUL & set(row.flags))]
+    first = {row.case.id: value for row in sure if row.run_name == rows[0].run_name and (value := row.number(column))}
+    ours = {row.case.id: value for row in sure if row.run_name == name and (value := row.number(column))}
+    return [value / first[case_id] for case_id, value in ours.items() if case_id in first]
+
+
+def _span(ratios: Sequence[float]) -> str:
+    low, high = digits(min(ratios)), digits(max(ratios))
+    return f"{low}{TIMES}" if low == high else f"{low}{TIMES} to {high}{TIMES}"
+
+
 def pareto(fronts: Sequence[Sequence[Row]]) -> str:
     """Return in how many workloads one has to choose between speed and memory."""
     choices = sum(len(front) > 1 for front in fronts)
@@ -97,9 +121,7 @@ def batch(lines: Sequence[Sequence[Row]]) -> str:
     ]
     if not gains:
         return "Throughput over the batch size"
-    low, high = digits(min(gains)), digits(max(gains))
-    span = f"{low}{TIMES}" if low == high else f"{low}{TIMES} to {high}{TIMES}"
-    return f"The largest batch trains {span} as many samples a second as the smallest"
+    return f"The largest batch trains {_span(gains)} as many samples a second as the smallest"
 
 
 def memory(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:

@@ -11,7 +11,10 @@ from bench.reporting._bars import Page, Panel
 from bench.reporting._unmeasured import groups, names
 from bench.results.frame import Run
 from bench.results.rows import Row
+from bench.results.side_by_side import names_of
 
+MAX_BARS = 100
+"""Of one figure, which is 70 cm high by then: nobody could read ten times as many, which take half a minute to draw."""
 _TITLE_LENGTH = 70
 _REASON_LENGTH = 240
 _NAMES_LENGTH = 480
@@ -22,7 +25,7 @@ MakePanel = Callable[[str, Sequence[Row], Sequence[str]], Panel]
 
 
 def page(
-    run: Run,
+    runs: Sequence[Run],
     all_rows: Sequence[Row],
     shown: Sequence[Row],
     make_panel: MakePanel,
@@ -38,9 +41,9 @@ def page(
     Return a page with one panel a workload and a note on every case that has no bar.
 
     Args:
-        run: Where the rows come from.
-        all_rows: One a case.
-        shown: Those that get a bar.
+        runs: Where the rows come from.
+        all_rows: One a case and run.
+        shown: Those that get a bar, as far as there is room.
         make_panel: Takes a panel's title, its rows, and the label of each.
         title: The finding.
         subtitle: What is shown and how to read it.
@@ -50,7 +53,7 @@ def page(
         explains_unshown: Whether a measured row should be here, so that one that is not has to be named.
     """
     members: dict[tuple[str, str], list[Row]] = {}
-    for row in shown:
+    for row in shown[:MAX_BARS]:
         members.setdefault((row.case.workload, row.case.device if by_device else ""), []).append(row)
     several = varied_batches(row.case for row in all_rows)
     panels = []
@@ -58,19 +61,27 @@ def page(
         with_batch = workload in several
         name = cut_middle(workload, _TITLE_LENGTH) + (f" on {device}" if device else "")
         batch = "" if with_batch else f", global batch {rows[0].case.global_batch_size}"
-        labels = [variant(row.case, with_batch=with_batch) for row in rows]
+        labels = [named(row, variant(row.case, with_batch=with_batch)) for row in rows]
         panels.append(make_panel(name + batch, rows, labels))
     return Page(
         title=title,
-        subtitle=(*((subtitle,) if panels else ()), *origin(run)),
+        subtitle=(*((subtitle,) if panels else ()), *origin(runs)),
         panels=tuple(panels),
         legend=tuple(legend) if panels else (),
-        notes=tuple(notes(run, all_rows, shown, are_times=are_times, explains_unshown=explains_unshown)),
+        notes=(
+            *_undrawn(shown),
+            *notes(runs, all_rows, shown, are_times=are_times, explains_unshown=explains_unshown),
+        ),
     )
 
 
+def named(row: Row, label: str) -> str:
+    """Return *label* with the run's name where there are several."""
+    return f"{label} | {row.run_name}" if row.run_name else label
+
+
 def notes(
-    run: Run,
+    runs: Sequence[Run],
     all_rows: Sequence[Row],
     shown: Sequence[Row],
     *,
@@ -78,13 +89,17 @@ def notes(
     explains_unshown: bool = True,
 ) -> list[str]:
     """Return what a figure cannot show of its rows, and why others are not in it; arguments as in `page`."""
-    return [*(_doubts(run, shown) if are_times else ()), *_missing(all_rows, shown if explains_unshown else None)]
+    return [*(_doubts(runs, shown) if are_times else ()), *_missing(all_rows, shown if explains_unshown else None)]
 
 
-def origin(run: Run) -> list[str]:
-    """Return which run this is, so that a figure can be told from another's."""
-    words = [word for word in (run.directory.name if run.directory else "", run.plan.label) if word]
-    return [f"Run: {', '.join(words)}"] if words else []
+def origin(runs: Sequence[Run]) -> list[str]:
+    """Return which runs these are, so that a figure can be told from another's."""
+    found = []
+    for run, name in zip(runs, names_of(runs) if len(runs) > 1 else ("Run",), strict=True):
+        words = dict.fromkeys((run.directory.name if run.directory else "", run.plan.label))
+        told = ", ".join(word for word in words if word and word != name)
+        found += [f"{name}: {told}"] if told else []
+    return found
 
 
 def remarks(row: Row) -> str:
@@ -92,13 +107,19 @@ def remarks(row: Row) -> str:
     return " ".join(flag for flag in row.flags if flag != "few_rounds")
 
 
-def _doubts(run: Run, shown: Sequence[Row]) -> list[str]:
+def _undrawn(shown: Sequence[Row]) -> list[str]:
+    left_out = len(shown) - MAX_BARS
+    return [f"Not drawn, for want of room: {left_out:,} more cases (all in results.csv)"] if left_out > 0 else []
+
+
+def _doubts(runs: Sequence[Run], shown: Sequence[Row]) -> list[str]:
     """Return what the flags of the bars mean."""
-    short = [row.case for row in shown if "few_rounds" in row.flags]
+    short = [row for row in shown if "few_rounds" in row.flags]
     notes = []
     if short:
-        which = "all cases" if len(short) == len(shown) else _cut(names(short, varied_batches(short)))
-        notes.append(f"Fewer than {run.plan.sampling.min_rounds} rounds, so the interval is wide or missing: {which}")
+        which = "all cases" if len(short) == len(shown) else _cut(_names(short))
+        min_rounds = max(run.plan.sampling.min_rounds for run in runs)
+        notes.append(f"Fewer than {min_rounds} rounds, so the interval is wide or missing: {which}")
     flags = dict.fromkeys(flag for row in shown for flag in row.flags if flag in FLAGS and flag != "few_rounds")
     return [*notes, *(f"{flag}: {FLAGS[flag].meaning}" for flag in flags)]
 
@@ -114,10 +135,14 @@ def _missing(rows: Sequence[Row], shown: Sequence[Row] | None) -> list[str]:
     left_out = sum(group.num_cases for group in found[_MAX_GROUPS:])
     if left_out:
         notes.append(f"and {left_out} more cases for {len(found) - _MAX_GROUPS} more reasons: see results.csv")
-    unknown = [row.case for row in rows if shown is not None and row.is_measured and row not in shown]
+    unknown = [row for row in rows if shown is not None and row.is_measured and row not in shown]
     if unknown:
-        notes.append(f"Measured, but this figure is not known there: {_cut(names(unknown, varied_batches(unknown)))}")
+        notes.append(f"Measured, but this figure is not known there: {_cut(_names(unknown))}")
     return notes
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return names(rows, varied_batches(row.case for row in rows))
 
 
 def _cut(text: str) -> str:

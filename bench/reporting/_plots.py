@@ -25,6 +25,8 @@ PLOT_WIDTH, PLOT_HEIGHT = 3.7, 2.6
 """In inches, as all lengths here."""
 LEFT, HEAD, FOOT, BETWEEN = 0.85, 0.42, 0.62, 0.35
 COLUMNS = 2
+MAX_SERIES = 100
+"""Of one figure, for the same reason as that of bars."""
 ROOM = 1.12
 """How far an axis goes on beyond what it shows."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -80,7 +82,28 @@ def letter_of(number: int) -> str:
 
 
 def draw(words: Words, plots: Sequence[Plot]) -> Figure:
-    """Return the figure: plots in two columns, each with its key below."""
+    """Return the figure: plots in two columns, each with its key below, as far as there is room."""
+    shown = _first(plots)
+    left_out = sum(len(plot.series) for plot in plots) - sum(len(plot.series) for plot in shown)
+    if left_out:
+        note = f"Not drawn, for want of room: {left_out:,} more of what a letter stands for (all in results.csv)"
+        words = dataclasses.replace(words, notes=(note, *words.notes))
+    return _draw(words, shown)
+
+
+def _first(plots: Sequence[Plot]) -> list[Plot]:
+    """Return *plots* with as many series as there is room for, where one has too many those first that stand out."""
+    room, kept = MAX_SERIES, []
+    for plot in plots:
+        series = plot.series
+        if len(series) > room:
+            series = tuple(sorted(series, key=lambda one: one.is_faint)[:room])
+        room -= len(series)
+        kept += [dataclasses.replace(plot, series=series)] if series else []
+    return kept
+
+
+def _draw(words: Words, plots: Sequence[Plot]) -> Figure:
     with styled():
         columns = min(COLUMNS, max(1, len(plots)))
         cell_width = LEFT + PLOT_WIDTH

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from bench.case import Case
+from bench.results.rows import Row
 
 # Okabe and Ito, Color Universal Design (2008), without black and without the yellow that vanishes on white.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -42,20 +42,21 @@ _MAX_PIXELS = 60_000
 _POINTS_PER_INCH = 72
 
 
-def fills(cases: Iterable[Case]) -> dict[str, tuple[str, str]]:
+def fills(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str, str]]:
     """
-    Return colour and hatch by case id.
+    Return colour and hatch of each row, by key.
 
-    The hue stands for device and strategy in the order of the plan, so that all figures of a run agree; the lightness
-    and the hatch stand for the precision.
+    The hue stands for device and strategy in the order of the plan, so that all figures of a run agree, or for the run
+    where there are several; the lightness and the hatch stand for the precision.
     """
-    cases = tuple(cases)
-    places = list(dict.fromkeys((case.device, case.strategy) for case in cases))
+    rows = tuple(rows)
+    hues = {row.key: (row.run_name,) if row.run_name else (row.case.device, row.case.strategy) for row in rows}
+    places = list(dict.fromkeys(hues.values()))
     found = {}
-    for case in cases:
-        hue = _PLACES[places.index((case.device, case.strategy)) % len(_PLACES)]
-        white, hatch = _PRECISIONS.get(case.precision, _OTHER_PRECISION)
-        found[case.id] = (lighter(hue, white), hatch)
+    for row in rows:
+        hue = _PLACES[places.index(hues[row.key]) % len(_PLACES)]
+        white, hatch = _PRECISIONS.get(row.case.precision, _OTHER_PRECISION)
+        found[row.key] = (lighter(hue, white), hatch)
     return found
 
 
@@ -80,9 +81,13 @@ def styled() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write *figure* as PNG and return its path as the list that an output format returns."""
+def save(figure: Figure, path: Path, formats: Sequence[str]) -> list[Path]:
+    """Write *figure* to *path* with the ending of each of *formats*, and return these files."""
     dpi = min(_DPI, _MAX_PIXELS / max(figure.get_size_inches()))
-    with styled():
-        figure.savefig(path, dpi=dpi, facecolor="white")
-    return [path]
+    files = [path.with_name(f"{path.name}.{name}") for name in formats]
+    # Neither the time nor chance enters the file: the same run gives the same bytes.
+    with styled(), mpl.rc_context({"svg.hashsalt": path.name}):
+        for name, file in zip(formats, files, strict=True):
+            metadata = {"Date": None} if name == "svg" else None
+            figure.savefig(file, format=name, dpi=dpi, facecolor="white", metadata=metadata)
+    return files

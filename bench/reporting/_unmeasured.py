@@ -42,19 +42,28 @@ class Group:
 
 def groups(rows: Sequence[Row]) -> list[Group]:
     """Return the rows that are not measured by status and reason, failures first."""
-    cases: dict[tuple[str, str], list[Case]] = {}
+    members: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if not row.is_measured:
-            cases.setdefault((row.status, " ".join(row.reason.split())), []).append(row.case)
+            members.setdefault((row.status, " ".join(row.reason.split())), []).append(row)
     batches = varied_batches(row.case for row in rows)
     found = [
-        Group(status=status, reason=reason, names=names(members, batches), num_cases=len(members))
-        for (status, reason), members in cases.items()
+        Group(status=status, reason=reason, names=names(alike, batches), num_cases=len(alike))
+        for (status, reason), alike in members.items()
     ]
     return sorted(found, key=lambda group: (not group.is_failure, -STATUSES.index(group.status)))
 
 
-def names(cases: Sequence[Case], varied_batches: set[str]) -> str:
+def names(rows: Sequence[Row], varied_batches: set[str]) -> str:
+    """Return the cases of *rows* by run, where there are several, and workload."""
+    by_run: dict[str, list[Case]] = {}
+    for row in rows:
+        by_run.setdefault(row.run_name, []).append(row.case)
+    told = {run_name: _of_one_run(cases, varied_batches) for run_name, cases in by_run.items()}
+    return " || ".join(f"{run_name}: {words}" if run_name else words for run_name, words in told.items())
+
+
+def _of_one_run(cases: Sequence[Case], varied_batches: set[str]) -> str:
     """Return the cases by workload, workloads with the same variants together."""
     by_workload: dict[str, list[Case]] = {}
     for case in cases:

@@ -1,7 +1,6 @@
 """Peak memory of every case, allocated and reserved (memory.png)."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -10,9 +9,10 @@ from bench.numbers import BYTES, Unit, fitting, size
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
 from bench.reporting._pages import page
-from bench.reporting._style import GREY, INK, fills, save
+from bench.reporting._style import GREY, INK, fills
 from bench.results.frame import Run
-from bench.results.rows import Row, rows
+from bench.results.rows import Row
+from bench.results.side_by_side import rows_of
 
 _SUBTITLE = (
     "Peak of one training step on the fullest device, the largest over rounds (on the CPU: in the fullest process, in "
@@ -20,16 +20,11 @@ _SUBTITLE = (
 )
 
 
-def write(run: Run, directory: Path) -> list[Path]:
-    """Write memory.png."""
-    return save(figure(run), directory / "memory.png")
-
-
-def figure(run: Run) -> Figure:
-    """Return the figure that `write` saves."""
-    all_rows = rows(run)
+def figure(*runs: Run) -> Figure:
+    """Return the figure of one run, or of several side by side."""
+    all_rows = rows_of(runs)
     shown = [row for row in all_rows if row.is_measured and row.number("peak_allocated_bytes") is not None]
-    case_fills = fills(run.plan.cases)
+    case_fills = fills(all_rows)
 
     def panel(title: str, members: Sequence[Row], labels: Sequence[str]) -> Panel:
         unit = fitting(BYTES, max(_largest(row) for row in members))
@@ -41,10 +36,14 @@ def figure(run: Run) -> Figure:
         Patch(facecolor=GREY, label="allocated: in tensors"),
         Patch(fill=False, edgecolor=INK, linestyle=(0, (3, 2)), label="reserved: held by the allocator"),
     ]
-    title = _findings.memory(all_rows, run.plan.environment.devices)
+    title = (
+        _findings.memory(all_rows, runs[0].plan.environment.devices)
+        if len(runs) == 1
+        else _findings.beside(all_rows, "Peak memory", "peak_allocated_bytes", is_time=False)
+    )
     return draw(
         page(
-            run,
+            runs,
             all_rows,
             shown,
             panel,
@@ -56,12 +55,12 @@ def figure(run: Run) -> Figure:
     )
 
 
-def _bar(row: Row, label: str, unit: Unit, case_fills: Mapping[str, tuple[str, str]]) -> Bar:
+def _bar(row: Row, label: str, unit: Unit, case_fills: Mapping[tuple[str, str], tuple[str, str]]) -> Bar:
     allocated, reserved = row.number("peak_allocated_bytes") or 0.0, row.number("peak_reserved_bytes")
     held = "" if reserved is None else f"reserved {size(reserved)}"
     return Bar(
         label=label,
-        parts=((allocated / unit.size, *case_fills[row.case.id]),),
+        parts=((allocated / unit.size, *case_fills[row.key]),),
         outline=None if reserved is None else reserved / unit.size,
         text="   ".join(word for word in (size(allocated), held) if word),
     )

@@ -1,7 +1,6 @@
 """Where the time of a step goes: forward, backward, optimizer, copy (phases.png)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,10 +10,11 @@ from bench.numbers import SECONDS, Unit, fitting, with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
 from bench.reporting._pages import page, remarks
-from bench.reporting._style import BLUE, GREEN, INK, ORANGE, PURPLE, save
+from bench.reporting._style import BLUE, GREEN, INK, ORANGE, PURPLE
 from bench.result import PHASES
 from bench.results.frame import Run
-from bench.results.rows import Row, rows
+from bench.results.rows import Row
+from bench.results.side_by_side import rows_of
 
 _FILLS = {"h2d": (PURPLE, "xxxx"), "forward": (BLUE, ""), "backward": (ORANGE, ""), "optimizer": (GREEN, "....")}
 _NAMES = {"h2d": "copy to the device (h2d)", "forward": "forward and loss"}
@@ -24,14 +24,9 @@ _SUBTITLE = (
 )
 
 
-def write(run: Run, directory: Path) -> list[Path]:
-    """Write phases.png."""
-    return save(figure(run), directory / "phases.png")
-
-
-def figure(run: Run) -> Figure:
-    """Return the figure that `write` saves."""
-    all_rows = rows(run)
+def figure(*runs: Run) -> Figure:
+    """Return the figure of one run, or of several side by side."""
+    all_rows = rows_of(runs)
     shown = [row for row in all_rows if row.is_measured]
 
     def panel(title: str, members: Sequence[Row], labels: Sequence[str]) -> Panel:
@@ -49,8 +44,8 @@ def figure(run: Run) -> Figure:
         ),
         Line2D([], [], color=INK, linestyle="none", marker="|", markersize=11, markeredgewidth=1.4, label="whole step"),
     ]
-    title = _findings.phases(all_rows)
-    return draw(page(run, all_rows, shown, panel, title=title, subtitle=_SUBTITLE, legend=legend, by_device=True))
+    title = _findings.phases(all_rows) if len(runs) == 1 else _findings.beside(all_rows, "Time of each phase of a step")
+    return draw(page(runs, all_rows, shown, panel, title=title, subtitle=_SUBTITLE, legend=legend, by_device=True))
 
 
 def _bar(row: Row, label: str, unit: Unit) -> Bar:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -11,9 +10,9 @@ from bench.reporting import _choices, _findings
 from bench.reporting._frame import Words
 from bench.reporting._pages import notes, origin
 from bench.reporting._plots import Plot, Series, draw
-from bench.reporting._style import save
 from bench.results.frame import Run
-from bench.results.rows import Row, rows
+from bench.results.rows import Row
+from bench.results.side_by_side import rows_of
 
 _SUBTITLE = (
     "The same global batch, split over more devices (on the CPU: over more processes with fewer threads each). Dashed: "
@@ -21,43 +20,38 @@ _SUBTITLE = (
 )
 
 
-def write(run: Run, directory: Path) -> list[Path]:
-    """Write scaling.png, where a case was measured on one device and on several."""
-    return save(figure(run), directory / "scaling.png") if _groups(rows(run)) else []
-
-
-def figure(run: Run) -> Figure:
-    """Return the figure that `write` saves."""
-    all_rows = rows(run)
+def figure(*runs: Run) -> Figure:
+    """Return the figure of one run, or of several side by side."""
+    all_rows = rows_of(runs)
     groups = _groups(all_rows)
-    shown = list({row.case.id: row for group in groups for row in group}.values())
+    shown = list({row.key: row for group in groups for row in group}.values())
     words = Words(
-        title=_findings.scaling(groups),
-        subtitle=(_SUBTITLE, *origin(run)),
-        notes=tuple(notes(run, all_rows, shown, explains_unshown=False)),
+        title=_findings.scaling(groups) if len(runs) == 1 else _findings.beside(all_rows, "Scaling"),
+        subtitle=(_SUBTITLE, *origin(runs)),
+        notes=tuple(notes(runs, all_rows, shown, explains_unshown=False)),
     )
-    return draw(words, [_plot(group, _choices.colours(run)) for group in groups])
+    return draw(words, [_plot(group, _choices.colours(all_rows)) for group in groups])
 
 
 def _groups(all_rows: Sequence[Row]) -> list[list[Row]]:
     """Return rows that differ in strategy and number of devices alone, first the one on a single device."""
-    found: dict[Case, list[Row]] = {}
+    found: dict[tuple[str, Case], list[Row]] = {}
     for row in all_rows:
         case = row.case
         if row.throughput:
             alone = dataclasses.replace(case, strategy="single", num_devices=1, batch_size=case.global_batch_size)
-            found.setdefault(alone, []).append(row)
+            found.setdefault((row.run_name, alone), []).append(row)
     groups = [sorted(group, key=lambda row: row.case.num_devices) for group in found.values()]
     return [group for group in groups if group[0].case.num_devices == 1 and group[-1].case.num_devices > 1]
 
 
-def _plot(group: Sequence[Row], colours: Mapping[str, str]) -> Plot:
+def _plot(group: Sequence[Row], colours: Mapping[tuple[str, str], str]) -> Plot:
     first, one = group[0].case, group[0].throughput
     assert one is not None
     counts = tuple(sorted({float(row.case.num_devices) for row in group}))
     strategies = dict.fromkeys(row.case.strategy for row in group if row.case.num_devices > 1)
     return Plot(
-        title=f"{_choices.name(first)} on {first.device}, {first.precision}, global batch {first.global_batch_size}",
+        title=f"{_choices.name(group[0])} on {first.device}, {first.precision}, global batch {first.global_batch_size}",
         x_label="processes" if first.device_type == "cpu" else "devices",
         y_label=_choices.THROUGHPUT,
         series=tuple(_series(strategy, group, colours) for strategy in strategies),
@@ -67,9 +61,9 @@ def _plot(group: Sequence[Row], colours: Mapping[str, str]) -> Plot:
     )
 
 
-def _series(strategy: str, group: Sequence[Row], colours: Mapping[str, str]) -> Series:
+def _series(strategy: str, group: Sequence[Row], colours: Mapping[tuple[str, str], str]) -> Series:
     """Return the line of one strategy, from the single device on."""
     members = [row for row in group if row.case.num_devices == 1][:1]
     members += [row for row in group if row.case.strategy == strategy and row.case.num_devices > 1]
     points = tuple(_choices.point(row, float(row.case.num_devices)) for row in members)
-    return Series(label=strategy, points=points, colour=colours[members[-1].case.id])
+    return Series(label=strategy, points=points, colour=colours[members[-1].key])

@@ -1,7 +1,6 @@
 """How many times as fast as its reference every case trains, with intervals (speedup.png)."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -9,9 +8,10 @@ from bench.numbers import TIMES, times_with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
 from bench.reporting._pages import page, remarks
-from bench.reporting._style import fills, save
+from bench.reporting._style import fills
 from bench.results.frame import Run
-from bench.results.rows import Row, rows
+from bench.results.rows import Row
+from bench.results.side_by_side import rows_of
 
 _SUBTITLE = (
     "Whole training steps, over the reference with the same workload and global batch; the mean ratio over the rounds "
@@ -20,22 +20,21 @@ _SUBTITLE = (
 )
 
 
-def write(run: Run, directory: Path) -> list[Path]:
-    """Write speedup.png, where any case has a reference."""
-    return save(figure(run), directory / "speedup.png") if _shown(rows(run)) else []
-
-
-def figure(run: Run) -> Figure:
-    """Return the figure that `write` saves."""
-    all_rows = rows(run)
-    case_fills = fills(run.plan.cases)
+def figure(*runs: Run) -> Figure:
+    """Return the figure of one run, or of several side by side."""
+    all_rows = rows_of(runs)
+    case_fills = fills(all_rows)
 
     def panel(title: str, members: Sequence[Row], labels: Sequence[str]) -> Panel:
         bars = [_bar(row, label, case_fills) for row, label in zip(members, labels, strict=True)]
         return Panel(title=title, axis_label=f"speed-up ({TIMES})", bars=tuple(bars), line=1.0)
 
-    title = _findings.speedup(all_rows)
-    return draw(page(run, all_rows, _shown(all_rows), panel, title=title, subtitle=_SUBTITLE, explains_unshown=False))
+    title = (
+        _findings.speedup(all_rows)
+        if len(runs) == 1
+        else _findings.beside(all_rows, "Speed-up over each run's own reference")
+    )
+    return draw(page(runs, all_rows, _shown(all_rows), panel, title=title, subtitle=_SUBTITLE, explains_unshown=False))
 
 
 def _shown(all_rows: Sequence[Row]) -> list[Row]:
@@ -47,9 +46,9 @@ def _shown(all_rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _bar(row: Row, label: str, case_fills: Mapping[str, tuple[str, str]]) -> Bar:
+def _bar(row: Row, label: str, case_fills: Mapping[tuple[str, str], tuple[str, str]]) -> Bar:
     speedup = row.interval("speedup")
     assert speedup is not None
     text = "   ".join(word for word in (times_with_interval(speedup), remarks(row)) if word)
-    parts = ((speedup.value, *case_fills[row.case.id]),)
+    parts = ((speedup.value, *case_fills[row.key]),)
     return Bar(label=label, parts=parts, low=speedup.low, high=speedup.high, text=text)

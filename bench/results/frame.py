@@ -43,7 +43,7 @@ _COUNTS = {"batch_size", "global_batch_size", "num_devices", "num_nodes", "round
 _COUNTS |= {"break_even_steps"}
 _TEXTS = {"case_id", "workload", "device", "strategy", "precision", "compile", "input", "loop", "status", "reason"}
 _TEXTS |= {"item", "memory_source", "reference_case_id", "flags", "clock", "notes", "counters_source"}
-_TEXTS |= {"flops_source", "peak_source", "energy_source"}
+_TEXTS |= {"flops_source", "peak_source", "energy_source", "run"}
 
 _SAMPLE_PHASES = (*PHASES, READ, "step")
 _SAMPLE_KINDS = {
@@ -96,7 +96,7 @@ class Run:
         compiling = {key: found for key, row in rows.items() if isinstance(found := row.get("compile_seconds"), float)}
         for case_id, number in break_even_steps(self.plan.cases, self.step_seconds, compiling).items():
             rows[case_id]["break_even_steps"] = number
-        return _typed(pd.DataFrame(list(rows.values()), columns=_columns(), dtype=object))
+        return typed(pd.DataFrame(list(rows.values()), columns=_columns(), dtype=object))
 
     @functools.cached_property
     def samples(self) -> pd.DataFrame:
@@ -207,7 +207,7 @@ def _columns() -> list[str]:
     return _unique([*COLUMNS, *METRICS])
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return *frame* with types that can be empty: a missing count must not turn its column into floats."""
     counts = _COUNTS | {metric.name for metric in METRICS.values() if metric.is_count}
     kinds = {name: "string" if name in _TEXTS else "Int64" if name in counts else "float64" for name in frame.columns}

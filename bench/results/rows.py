@@ -19,6 +19,13 @@ class Row:
     case: Case
     columns: Mapping[str, Any]
     """Those that are not empty."""
+    run_name: str = ""
+    """Which run it is of; empty: there is only one."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all others, also from the same case of another run."""
+        return self.run_name, self.case.id
 
     @property
     def status(self) -> str:

@@ -23,6 +23,8 @@ class Journal:
     plan: Plan
     results: tuple[CaseResult, ...]
     sittings: tuple[Sitting, ...] = ()
+    result_lines: tuple[int, ...] = ()
+    """On which line of the file each result stands, from 1."""
 
 
 class JournalWriter:
@@ -84,7 +86,7 @@ def read(path: Path) -> Journal:
     Raises:
         JournalError: If there is no journal, or a line is not what a journal holds; names file and line.
     """
-    path = path / FILE_NAME if path.is_dir() else path
+    path = file_of(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -105,7 +107,15 @@ def read(path: Path) -> Journal:
             records[line["kind"]].append(from_plain(_KINDS[line["kind"]], line))
         except (KeyError, TypeError) as error:
             raise JournalError(f"{path}:{number}: not a {line['kind']} ({error.args[0]})") from None
-    return Journal(plan=plan, results=tuple(records["result"]), sittings=tuple(records["sitting"]))
+    numbers = tuple(number for number, line in enumerate(lines, 1) if line["kind"] == "result")
+    return Journal(
+        plan=plan, results=tuple(records["result"]), sittings=tuple(records["sitting"]), result_lines=numbers
+    )
+
+
+def file_of(path: Path) -> Path:
+    """Return the journal that *path* is, or that lies in the directory *path*."""
+    return path / FILE_NAME if path.is_dir() else path
 
 
 def drop_torn_line(path: Path) -> None:

@@ -14,11 +14,13 @@ from bench.result import SamplingPlan, Use
 from bench.running.matrix import num_processes
 from bench.running.pool import Place, Pool
 from bench.running.server import Server
-from bench.running.turns import Player, Remote, Seats, SideEndedError, play
+from bench.running.turns import MIN_TURNS, Player, Remote, Seats, SideEndedError, play
 from bench.running.visit import Outcome, perform_together
 
 PREPARATIONS = 2
 """Each side waits while the other one prepares."""
+STEPS_OF_SHORTEST_TURN = 2
+"""One untimed (`LEAD_STEPS` of the worker) and one timed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,12 +49,15 @@ class Match:
     """Whether one worker holds both."""
     compile_timeout_seconds: float = SamplingPlan.compile_timeout_seconds
     """Of compiling one side, where it compiles."""
+    step_seconds: float = 0.0
+    """Of the slower side, as far as it is known: the fewest turns may take longer than `seconds`."""
 
     @property
     def deadline_seconds(self) -> float:
         """After which its workers have ended."""
         compiled = sum(side.case.is_compiled for side in (self.base, self.head))
-        return PREPARATIONS * self.timeout_seconds + compiled * self.compile_timeout_seconds + self.seconds
+        turns = max(self.seconds, len((self.base, self.head)) * MIN_TURNS * STEPS_OF_SHORTEST_TURN * self.step_seconds)
+        return PREPARATIONS * self.timeout_seconds + compiled * self.compile_timeout_seconds + turns
 
 
 def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
@@ -78,8 +83,11 @@ def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
         side.pool.replace_dead()
     seconds = round(time.monotonic() - started, 6)
     if bad := _first_bad(outcomes):
-        broken = "" if match.is_in_one_process else _name_of(sides[outcomes.index(bad)], match)
-        return dataclasses.replace(pair, status=bad.status, reason=bad.reason or "", broken=broken, seconds=seconds)
+        broken = _name_of(sides[outcomes.index(bad)], match) if _is_to_blame(bad, outcomes) else ""
+        reason = bad.reason or ""
+        if bad.status == "oom":
+            reason = f"the device does not hold both sides at once: {reason}"
+        return dataclasses.replace(pair, status=bad.status, reason=reason, broken=broken, seconds=seconds)
     if table.ended_early:  # by the parent's clock, at whose end a side may still come to a good one
         reason = f"{table.ended_early}; raise --timeout"
         return dataclasses.replace(pair, status="timeout", reason=reason, seconds=seconds)
@@ -143,6 +151,17 @@ def _first_bad(outcomes: Sequence[Outcome]) -> Outcome | None:
     """Return the outcome that tells what went wrong: of a side that did not merely end with the other."""
     bad = [outcome for outcome in outcomes if outcome.status != "ok"]
     return min(bad, key=lambda outcome: outcome.is_bystander, default=None)
+
+
+def _is_to_blame(bad: Outcome, outcomes: Sequence[Outcome]) -> bool:
+    """
+    Whether *bad* tells that its own side is broken.
+
+    Not where one worker holds both, where it only ended with the other, where both failed, as they do when what started
+    them dies, or where memory is short: each side ran alone, and whoever comes second finds the device full.
+    """
+    failed = [outcome for outcome in outcomes if outcome.status != "ok" and not outcome.is_bystander]
+    return len(outcomes) > 1 and failed == [bad] and bad.status != "oom"
 
 
 def _name_of(side: Side, match: Match) -> Literal["base", "head"]:

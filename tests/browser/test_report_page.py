@@ -1,9 +1,10 @@
 """report.html in a real browser: it sorts, filters, opens and prints, and asks for nothing."""
 
 import http.server
+import importlib.util
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,29 @@ def choose(browser: Browser, key: str, value: str) -> None:
         f"(() => {{ const select = document.querySelector('select[data-key={key}]'); select.value = '{value}';"
         "select.dispatchEvent(new Event('change', {bubbles: true})); })()"
     )
+
+
+@pytest.fixture(name="pages")
+def _pages(
+    page: WriteRun,
+    tmp_path: Path,
+    make_case: Callable[..., Case],
+    make_rounds: Callable[..., list[CaseResult]],
+    make_run: Callable[..., Run],
+) -> Mapping[str, str]:
+    """Return the addresses of both kinds of page: of one run, and of two side by side."""
+    cases = [make_case(precision=precision) for precision in ("fp32", "amp_bf16", "amp_fp16")]
+    runs = [
+        make_run(
+            [result for place, case in enumerate(cases) for result in make_rounds(case, [factor / (place + 1)] * 2)],
+            label=label,
+        )
+        for label, factor in (("one", 0.004), ("<b>other</b>", 0.003))
+    ]
+    directory = tmp_path / "beside"
+    directory.mkdir()
+    (beside,) = html.write_beside(runs, directory)
+    return {"one run": page(12).as_uri(), "side by side": beside.as_uri()}
 
 
 @pytest.mark.parametrize("number", [1, 12, 300])
@@ -164,6 +188,53 @@ def test_dark_and_light_are_what_the_reader_asked_for(browser: Browser, page: Wr
     assert browser.open(address, dark=True).evaluate(ground) == "rgb(21, 24, 28)"
     title = "getComputedStyle(document.querySelector('.plot text[font-weight]')).fill"
     assert browser.evaluate(title) == "rgb(230, 232, 235)"
+
+
+@pytest.mark.parametrize("kind", ["one run", "side by side"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_contrast_names_and_headings_are_what_everybody_can_read(
+    browser: Browser, pages: Mapping[str, str], kind: str, dark: bool
+) -> None:
+    """By axe-core: contrast of 4.5 to 1, headings, names of controls, captions, landmarks."""
+    browser.open(pages[kind], dark=dark)
+    browser.evaluate("document.querySelectorAll('details').forEach((element) => { element.open = true; })")
+    browser.evaluate(axe_core())
+    found = browser.evaluate(
+        "axe.run(document).then((all) => ({"
+        "passes: all.passes.map((rule) => rule.id),"
+        "violations: all.violations.map((rule) => [rule.id, rule.nodes.map((node) => node.html)])}))"
+    )
+    assert found["violations"] == []
+    assert {"color-contrast", "heading-order", "document-title", "html-has-lang"} <= set(found["passes"])
+
+
+def axe_core() -> str:
+    """Return the script of axe-core as an expression whose value is plain."""
+    package = importlib.util.find_spec("axe_core_python")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8") + "; true"
+
+
+def test_two_runs_side_by_side_sort_by_the_figures_of_either(browser: Browser, pages: Mapping[str, str]) -> None:
+    browser.open(pages["side by side"])
+    assert browser.complaints == []
+    assert browser.requests == [pages["side by side"]]
+    browser.evaluate("document.querySelector('th[data-key=samples-1] button').click()")
+    assert texts(browser, "precision") == ["fp32", "amp_bf16", "amp_fp16"]
+    browser.evaluate("document.querySelector('th[data-key=samples-1] button').click()")
+    assert texts(browser, "precision") == ["amp_fp16", "amp_bf16", "fp32"]
+    assert browser.evaluate("document.querySelectorAll('b').length") == 0
+
+
+@pytest.mark.parametrize("kind", ["one run", "side by side"])
+def test_on_paper_nothing_is_cut_off(browser: Browser, pages: Mapping[str, str], kind: str) -> None:
+    width = 718  # of A4 in CSS pixels, margins of 1 cm taken off
+    browser.open(pages[kind], width=width)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)["data"].startswith("JVBERi0")  # %PDF-
 
 
 def test_without_javascript_the_table_is_still_there(browser: Browser, page: WriteRun) -> None:

@@ -15,6 +15,7 @@ from bench.commands._contests import Contest, Contests
 from bench.commands._gate import Gate
 from bench.commands._sides import Setting
 from bench.comparing.comparison import Row, failures
+from bench.errors import NothingToMeasureError
 from bench.pair import Pair, Played, Stage
 from bench.result import CaseResult, Counters, Environment, Measurement, Usage, Use
 from bench.running.pool import Place, Pool
@@ -137,8 +138,20 @@ def test_a_workload_that_only_the_base_s_worker_could_miss_is_new(
 
 def test_a_base_that_fails_otherwise_is_no_new_case(make_work: MakeWork) -> None:
     found = make_work({"mlp": ({"status": "error", "reason": "ValueError: x"}, {})}).comparison(has_ended_early=False)
-    assert (found.new, found.fixed) == ((), ("mlp",))
+    assert (found.new, found.fixed) == ((), ("mlp (error: ValueError: x)",))
     assert _compare.conclude(found, [], frozenset()) == 3
+
+
+def test_a_workload_that_neither_side_finds_is_nothing_to_compare(
+    make_work: MakeWork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt module must not pass for ever."""
+    missing = {"status": "error", "reason": "workload module 'package.modls' is not found from here"}
+    found = make_work({"package.modls": (missing, missing)}, new=("other",)).comparison(has_ended_early=False)
+    assert found.new == ("other",)
+    assert found.still_failing == (f"package.modls (error: {missing['reason']})",)
+    assert _compare.conclude(found, [], frozenset()) == 3
+    assert "nothing can be compared" in capsys.readouterr().err
 
 
 def test_what_ended_early_keeps_its_figures_and_claims_nothing(make_work: MakeWork) -> None:
@@ -164,10 +177,69 @@ def test_an_error_after_the_first_figures_is_told_with_what_is_known(
 
     monkeypatch.setattr(_ab, "_begin", lambda *_: work)
     monkeypatch.setattr(_ab.Work, "measure", full)
-    assert _ab.run(work.options) == 2
+    assert _ab.run(work.options) == 1  # operators grew, which stays found
     said = capsys.readouterr()
     assert said.err.startswith("pairs.jsonl: No space left on device: what is known by now follows")
     assert json.loads(said.out)["rows"][0]["changes"]
+
+
+def _end_with(ending: Exception, work: _ab.Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> None:
+        raise ending
+
+    monkeypatch.setattr(_ab, "_begin", lambda *_: work)
+    monkeypatch.setattr(_ab.Work, "measure", end)
+    monkeypatch.setattr(_ab, "calibrate", end)
+
+
+def test_what_was_found_fails_also_where_nothing_can_start_a_worker_any_more(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make_work({"mlp": ({}, {"counters": {"operators": 63}})})
+    _end_with(NothingToMeasureError("no server starts"), work, monkeypatch)
+    assert _ab.run(work.options) == 1
+    assert "no server starts: what is known by now follows" in capsys.readouterr().err
+
+
+def test_a_calibration_without_a_case_ends_as_nothing_to_measure(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = make_work({"mlp": OK})
+    work.options.base, work.options.calibrate = None, 3
+    _end_with(NothingToMeasureError("no case runs here"), work, monkeypatch)
+    with pytest.raises(NothingToMeasureError) as caught:
+        _ab.run(work.options)
+    assert caught.value.exit_status == 3
+
+
+def test_a_file_that_cannot_be_written_costs_nothing_of_what_is_printed(
+    make_work: MakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make_work({"mlp": OK}, "--format", "json", "--out", str(tmp_path / "out"))
+
+    def in_the_way(_self: object) -> None:
+        (tmp_path / "out" / "comparison.json").mkdir()
+
+    monkeypatch.setattr(_ab, "_begin", lambda *_: work)
+    monkeypatch.setattr(_ab.Work, "measure", in_the_way)
+    assert _ab.run(work.options) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["rows"][0]["case_id"] == work.contests.able[0].key
+    assert said.err.splitlines()[-1] == f"error: {tmp_path / 'out' / 'comparison.json'}: Is a directory"
+
+
+def test_why_a_side_did_not_run_is_said_though_no_progress_is_wanted(
+    make_work: MakeWork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make_work({"mlp": OK})
+    (contest,) = work.contests.able
+    refused = CaseResult(case=contest.base, round=0, status="error", reason="module 'net' was imported from elsewhere")
+    work.gate.results.clear()
+    monkey: Any = work.gate.base.pool
+    monkey.visit = lambda *_, **__: refused
+    work.gate.run_once(contest)
+    sides = [f"mlp: {side}: error: module 'net' was imported from elsewhere" for side in ("base", "head")]
+    assert capsys.readouterr().err.splitlines() == sides
 
 
 def test_an_interrupted_calibration_says_nothing_of_a_comparison(

@@ -188,6 +188,17 @@ def test_a_file_outside_the_repository_is_refused(clone: Clone, found: Found, tm
     )
 
 
+def test_a_suite_s_files_are_each_side_s_own_too(clone: Clone, found: Found, tmp_path: Path) -> None:
+    clone.write("models/mine.py")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(f'schema = 1\n[[case]]\nworkload = ["{clone.here}/mine.py:small"]\ndevice = ["cpu"]\n')
+    assert {contest.head.workload for contest in found(*SINGLE, "--suite", str(suite)).able} == {"mine.py:small"}
+    (tmp_path / "mine.py").write_text(MODEL)
+    suite.write_text(f'schema = 1\n[[case]]\nworkload = ["{tmp_path}/mine.py:small"]\n')
+    with pytest.raises(UsageError, match=r"--suite: '.*mine.py:small' lies outside .*, so that both sides"):
+        found(*SINGLE, "--suite", str(suite))
+
+
 def test_a_mistake_in_a_file_is_the_head_s(clone: Clone, found: Found) -> None:
     clone.write("models/mine.py", sides="base")
     with pytest.raises(UsageError, match=r"--workload: 'mine.py:small': there is no file mine.py"):
@@ -258,6 +269,18 @@ def test_modes_that_make_different_numbers_of_cases_are_refused(modes: Found) ->
     assert str(caught.value) == (
         "--axis device: its values make different numbers of cases of this suite; name the other axes"
     )
+
+
+def test_modes_that_differ_in_more_than_the_axis_are_refused(modes: Found, tmp_path: Path) -> None:
+    """As many cases on either side, but not the same ones."""
+    suite = tmp_path / "suite.toml"
+    tables = (("cpu", '"fp32", "amp_bf16"'), ("cuda", '"tf32", "amp_bf16"'))
+    lines = [
+        f'[[case]]\nworkload = ["mlp"]\ndevice = ["{device}"]\nprecision = [{names}]\n' for device, names in tables
+    ]
+    suite.write_text("schema = 1\n" + "".join(lines))
+    with pytest.raises(UsageError, match=r"--axis device: .* that differ in precision too; name the other axes"):
+        modes("--axis", "device=cpu,cuda", "--suite", str(suite))
 
 
 def test_a_mode_that_cannot_run_here_is_no_contest_and_said(modes: Found) -> None:

@@ -72,20 +72,42 @@ def test_out_leaves_the_run_as_it_is(write: Write, capsys: Capture) -> None:
     assert capsys.readouterr().out.splitlines()[0] == "to/there/report.html"
 
 
-def test_several_runs_are_reported_one_after_the_other(write: Write) -> None:
+def test_figures_are_saved_as_what_was_asked_for(write: Write) -> None:
+    run = write("a")
+    assert main(["report", "a", "--format", "throughput", "--figure-format", "svg,png"]) == 0
+    assert names(run) == {FILE_NAME, "throughput.svg", "throughput.png"}
+    assert (run / "throughput.svg").read_text().startswith("<?xml")
+    assert (run / "throughput.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_several_runs_are_one_report_side_by_side(write: Write, capsys: Capture) -> None:
     for name in ("a", "b"):
         write(name)
-    assert main(["report", "a", "b", "--format", "html", "--out", "out"]) == 0
-    assert [names(Path("out") / name) for name in ("a", "b")] == [{"report.html"}] * 2
-    assert "b.py:small" in Path("out/b/report.html").read_text()
+    assert main(["report", "a", "b", "--out", "out"]) == 0
+    assert names(Path("out")) == {"report.html", "results.csv", "throughput.png", "memory.png", "phases.png"}
+    assert set(capsys.readouterr().out.split()) == {f"out/{name}" for name in names(Path("out"))}
+    page = Path("out/report.html").read_text()
+    assert "a.py:small" in page
+    assert "b.py:small" in page
+    assert names(Path("a")) == {FILE_NAME}
 
 
-def test_a_damaged_run_costs_none_of_the_others(write: Write, capsys: Capture) -> None:
+def test_several_runs_have_a_new_directory_among_the_reports(write: Write) -> None:
+    for name in ("a", "b"):
+        write(name)
+    assert main(["report", "a", "b", "--format", "csv"]) == 0
+    (directory,) = Path("reports").iterdir()
+    assert directory.name.endswith("Z-side_by_side")
+    assert names(directory) == {"results.csv"}
+
+
+def test_a_damaged_run_among_several_is_named_and_nothing_is_written(write: Write, capsys: Capture) -> None:
     write("a")
-    assert main(["report", "nowhere", "a", "--format", "html"]) == 2
+    assert main(["report", "a", "nowhere", "--format", "html", "--out", "out"]) == 2
     shown = capsys.readouterr()
-    assert shown.out == "a/report.html\n"
+    assert shown.out == ""
     assert shown.err == "error: nowhere: cannot be read (No such file or directory); give the directory of a run\n"
+    assert not Path("out").exists()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +148,9 @@ def test_a_corrupt_line_is_named(write: Write, capsys: Capture) -> None:
             ("a", "--out", f"a/{FILE_NAME}"),
             f"'a/{FILE_NAME}' cannot be written (File exists); name a directory with --out",
         ),
-        (("a", "a", "--out", "c"), "2 runs would be written to 'c/a'; report them one at a time"),
+        (("a", f"a/{FILE_NAME}", "--out", "c"), f"'a/{FILE_NAME}' is the same run as 'a'; name each run once"),
+        (("a", "b", "--format", "findings"), "--format: 'findings' is of one run; leave it out, or name a single run"),
+        (("a", "--figure-format", "pgn"), "--figure-format: 'pgn' is not known; did you mean 'png'?"),
         (("a", "--fromat", "html"), "'--fromat' is not an option; did you mean --format?"),
         ((), "the following arguments are required: DIR"),
     ],

@@ -66,6 +66,16 @@ def _ratio_of(found: Decision) -> Interval:
     return found.ratio
 
 
+def test_a_case_that_broke_costs_the_others_nothing(case: Case, make_case: Callable[..., Case]) -> None:
+    """Its p-value must not take a place in Holm's family."""
+    other = make_case(workload="cnn")
+    below = range(1, 10)  # as many as one test alone still rejects, and one of two does not
+    alone = decide(_fresh(case, below), MARGIN)[case.id]
+    broken = dataclasses.replace(_pair(other, 1.0, "fresh"), status="crashed", broken="head", base=None, head=None)
+    both = decide([*_fresh(case, below), *_fresh(other, ()), broken], MARGIN)
+    assert both == {case.id: alone}
+
+
 @pytest.fixture(name="case")
 def _case(make_case: Callable[..., Case]) -> Case:
     return make_case()
@@ -171,9 +181,11 @@ def test_one_pair_alone_decides_nothing(case: Case) -> None:
     assert _only([_pair(case, 1.0)]).why.startswith("of 1 pairs too few")
 
 
-def test_pairs_that_broke_are_no_pairs(case: Case) -> None:
+def test_a_case_of_which_a_pair_broke_has_no_decision(case: Case) -> None:
     broken = dataclasses.replace(_pair(case, 1.0), status="crashed", base=None, head=None)
-    assert _only([*_pairs(case, STEADY), broken]).verdict == "same"
+    assert decide([*_pairs(case, STEADY), broken], MARGIN) == {}
+    canary = dataclasses.replace(broken, stage="canary")
+    assert _only([*_pairs(case, STEADY), canary]).verdict == "same"
 
 
 def test_where_the_base_differs_from_itself_nobody_is_called_slower(make_case: Callable[..., Case]) -> None:

@@ -20,7 +20,8 @@ from bench.measuring import checkout
 from bench.measuring.task import Checkout
 
 def enter():
-    return checkout.enter(Checkout(root=os.environ["REVISION"], working_tree=os.environ["TREE"]))
+    places = {"root": os.environ["REVISION"], "working_tree": os.environ["TREE"]}
+    return checkout.enter(Checkout(**places, is_installed="INSTALLED" in os.environ))
 
 def check(entered):
     try:
@@ -47,10 +48,11 @@ class Trees:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text.format(side=root.name))
 
-    def run(self, program: str, *, folder: str = ".", python_path: str = "") -> list[str]:
+    def run(self, program: str, *, folder: str = ".", python_path: str = "", is_installed: bool = False) -> list[str]:
         """Run *program* as a worker does, in a folder of the revision, and return the lines that it prints."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment |= {"HARNESS": str(PACKAGE_DIR.parent), "REVISION": str(self.revision), "TREE": str(self.tree)}
+        environment |= {"INSTALLED": "1"} if is_installed else {}
         ended = subprocess.run(
             [sys.executable, "-P", "-c", PRELUDE + textwrap.dedent(program)],
             cwd=self.revision / folder,
@@ -101,6 +103,25 @@ def test_packages_at_the_top_and_in_src_are_found_wherever_the_worker_is(trees: 
     """
     lines = trees.run(program, folder="models", python_path=str(trees.tree))
     assert lines == ["revision revision revision revision", "fine"]  # what stood on the path comes before a guess
+
+
+@pytest.mark.parametrize(("is_installed", "side"), [(False, "revision"), (True, "installed")])
+def test_what_a_side_s_own_environment_has_installed_comes_before_the_files_of_the_revision(
+    trees: Trees, is_installed: bool, side: str
+) -> None:
+    """A compiled extension is only where it was built, and git ignores it."""
+    trees.write("mine/__init__.py")
+    installed = trees.folder / "site-packages"
+    (installed / "mine").mkdir(parents=True)
+    (installed / "mine" / "__init__.py").write_text("SIDE = 'installed'\n")
+    program = """
+        sys.path.append(os.environ["TREE"] + "/../site-packages")
+        entered = enter()
+        import mine
+        print(mine.SIDE)
+        check(entered)
+    """
+    assert trees.run(program, is_installed=is_installed) == [side, "fine"]
 
 
 def test_the_working_tree_s_folders_are_no_more_on_the_path(trees: Trees) -> None:

@@ -3,7 +3,6 @@
 import io
 import itertools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -103,9 +102,9 @@ def test_scaling_goes_from_one_device_to_several_beside_the_ideal(choice: MakeCh
     assert np.ravel(_line(ideal)) == pytest.approx([0.0, 16000.0, 1.0, 32000.0])
 
 
-def test_scaling_never_mixes_global_batches(choice: MakeChoice, tmp_path: Path) -> None:
+def test_scaling_never_mixes_global_batches(choice: MakeChoice) -> None:
     weak: Given = ({"strategy": "ddp", "num_devices": 2, "batch_size": 64}, 0.004, 12)
-    assert scaling.write(choice(FP32, weak), tmp_path) == []
+    assert scaling.figure(choice(FP32, weak)).axes == []
 
 
 def test_batch_sizes_are_a_line_with_equal_steps(choice: MakeChoice) -> None:
@@ -119,17 +118,9 @@ def test_batch_sizes_are_a_line_with_equal_steps(choice: MakeChoice) -> None:
 
 
 @each_figure
-def test_what_does_not_apply_is_no_file(module: ModuleType, choice: MakeChoice, tmp_path: Path) -> None:
-    assert module.write(choice(FP32), tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-@each_figure
-def test_the_file_is_a_png_named_after_the_format(module: ModuleType, choice: MakeChoice, tmp_path: Path) -> None:
-    run = choice(FP32, BF16, DDP, ({"batch_size": 128}, 0.008, 20))
-    (path,) = module.write(run, tmp_path)
-    assert path == tmp_path / f"{module.__name__.rpartition('.')[2]}.png"
-    assert path.read_bytes().startswith(b"\x89PNG")
+def test_what_does_not_apply_is_not_drawn(module: ModuleType, choice: MakeChoice) -> None:
+    assert module.figure(choice(FP32)).axes == []
+    assert module.figure(choice(FP32, BF16, DDP, ({"batch_size": 128}, 0.008, 20))).axes
 
 
 @each_figure

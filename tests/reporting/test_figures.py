@@ -16,6 +16,8 @@ from matplotlib.text import Text
 from bench.case import Case
 from bench.flags import FLAGS
 from bench.reporting import memory, phases, throughput
+from bench.reporting._pages import MAX_BARS
+from bench.reporting._style import save
 from bench.result import CaseResult
 from bench.results.frame import Run
 
@@ -201,26 +203,35 @@ def test_no_text_overlaps_another_or_leaves_the_page(module: ModuleType, many_ca
         assert not box.padded(-1).overlaps(other.padded(-1)), (words, others)
 
 
-@each_figure
-def test_the_file_is_a_png_named_after_the_format(module: ModuleType, mixed_run: Run, tmp_path: Path) -> None:
-    (path,) = module.write(mixed_run, tmp_path)
-    assert path == tmp_path / f"{module.__name__.rpartition('.')[2]}.png"
-    assert path.read_bytes().startswith(b"\x89PNG")
-
-
 def test_a_name_that_the_font_cannot_show_is_no_warning(
     make_case: Callable[..., Case],
     make_rounds: Callable[..., list[CaseResult]],
     make_run: Callable[..., Run],
     tmp_path: Path,
 ) -> None:
-    (path,) = throughput.write(make_run(make_rounds(make_case(workload="模型.py:small"), [0.1])), tmp_path)
-    assert path.exists()
+    figure = throughput.figure(make_run(make_rounds(make_case(workload="模型.py:small"), [0.1])))
+    assert all(path.exists() for path in save(figure, tmp_path / "throughput", ["png", "svg"]))
 
 
-def test_hundreds_of_cases_still_fit_into_one_image(
-    make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
+@pytest.mark.parametrize("name", ["png", "svg"])
+def test_the_same_run_gives_the_same_bytes(name: str, mixed_run: Run, tmp_path: Path) -> None:
+    for word in ("a", "b"):
+        (tmp_path / word).mkdir()
+    files = [save(throughput.figure(mixed_run), tmp_path / word / "throughput", [name]) for word in ("a", "b")]
+    first, second = (path.read_bytes() for (path,) in files)
+    assert first == second
+    assert (b"<svg" in first) == (name == "svg")
+
+
+@each_figure
+def test_of_more_cases_than_there_is_room_for_the_first_are_drawn_and_the_others_counted(
+    module: ModuleType,
+    make_case: Callable[..., Case],
+    make_rounds: Callable[..., list[CaseResult]],
+    make_run: Callable[..., Run],
 ) -> None:
-    cases = [make_case(batch_size=number + 1) for number in range(300)]
-    figure = memory.figure(make_run([result for case in cases for result in make_rounds(case, [0.1])]))
-    assert figure.get_figheight() > 300 * 0.25
+    cases = [make_case(batch_size=number + 1) for number in range(MAX_BARS + 7)]
+    figure = module.figure(make_run([result for case in cases for result in make_rounds(case, [0.1])]))
+    (axes,) = figure.axes
+    assert axes.get_ylim() == (MAX_BARS - 0.5, -0.5)
+    assert "Not drawn, for want of room: 7 more cases (all in results.csv)" in texts(figure)

@@ -16,8 +16,9 @@ import pytest
 from bench.case import Case
 from bench.flags import FLAGS
 from bench.reporting import html
-from bench.reporting._html import cases, figures
+from bench.reporting._html import cases
 from bench.reporting._html.page import asset, render
+from bench.reporting._pages import MAX_BARS
 from bench.result import NOT_REACHED, CaseResult, DeviceInfo, Environment, Failure
 from bench.results.frame import Run
 from bench.results.rows import rows
@@ -326,8 +327,8 @@ def test_the_first_line_says_machine_time_label_and_commit(
 def test_the_page_stays_small(many: MakeMany, number: int, limit: float) -> None:
     page = render(many(number))
     assert len(page.encode()) < limit * MIB
-    if number > figures.MAX_CASES:
-        assert f"These show the first {figures.MAX_CASES} of {number} measured cases" in page
+    if number > MAX_BARS:
+        assert f"Not drawn, for want of room: {number - MAX_BARS:,} more cases" in page
         assert f"The samples of {number - cases.MAX_DRAWINGS} cases are not drawn here" in page
 
 

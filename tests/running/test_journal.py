@@ -51,7 +51,7 @@ def _changed(path: Path, line: int, **changes: Any) -> None:
 
 
 def test_what_was_written_is_read_back(path: Path) -> None:
-    assert journal.read(path) == journal.Journal(plan=PLAN, results=(GOOD, BAD))
+    assert journal.read(path) == journal.Journal(plan=PLAN, results=(GOOD, BAD), result_lines=(2, 3))
 
 
 def test_sittings_are_kept_apart_from_results_in_the_order_in_which_they_ended(path: Path) -> None:
@@ -60,7 +60,9 @@ def test_sittings_are_kept_apart_from_results_in_the_order_in_which_they_ended(p
         writer = journal.JournalWriter(path)
         writer.write_sitting(sitting)
         writer.close()
-    assert journal.read(path) == journal.Journal(plan=PLAN, results=(GOOD, BAD), sittings=tuple(sittings))
+    assert journal.read(path) == journal.Journal(
+        plan=PLAN, results=(GOOD, BAD), sittings=tuple(sittings), result_lines=(2, 3)
+    )
 
 
 def test_a_sitting_with_a_part_missing_is_named_by_its_line(path: Path) -> None:

@@ -26,7 +26,7 @@ USAGE = Usage(cpu_seconds=0.1, involuntary_switches=0)
 BASE, HEAD = Path("/revisions/base"), Path("/revisions/head")
 STEP_SECONDS = {str(BASE): 0.01, str(HEAD): 0.02}
 """By working directory; of a rival in the same process ten times as much."""
-EXIT_CODES = {"crashes": -signal.SIGSEGV, "cannot begin": 3, "raises": 1}
+EXIT_CODES = {"crashes": -signal.SIGSEGV, "cannot begin": 3, "raises": 1, "is full": 1, "aborts at its end": 6}
 
 
 @dataclasses.dataclass
@@ -34,7 +34,7 @@ class Script:
     """What goes wrong, and what was seen."""
 
     mishaps: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Working directory to what its worker does: crashes, raises, cannot begin, never answers."""
+    """Working directory to what its worker does: one of `EXIT_CODES`, or never answers."""
     orders: list[list[Task]] = dataclasses.field(default_factory=list)
     """A list of tasks for every order to a server."""
     steps: dict[str, list[int]] = dataclasses.field(default_factory=dict)
@@ -96,9 +96,11 @@ class ScriptedServer:
             os.write(self._says, b"x")
             return
         self._take_turns(task, mishap)
-        if mishap == "raises":
+        if mishap == "is full":
+            _leave(folder, Answer(status="oom", message="CUDA out of memory", failed_at_ns=1))
+        elif mishap == "raises":
             _leave(folder, Answer(status="error", message="ValueError: of the head", failed_at_ns=1))
-        elif not any(self._codes):
+        elif not any(self._codes) or mishap == "aborts at its end":
             _leave(folder, Answer(status="ok"))
 
     def _take_turns(self, task: Task, mishap: str) -> None:
@@ -267,6 +269,32 @@ def test_a_side_that_fails_is_why_the_pair_does_and_not_the_one_that_ended_with_
     assert f"{pair.status}: {pair.reason}".startswith(outcome)
     assert (pair.base, pair.head, pair.disturbance) == (None, None, "")
     assert hall.left == []
+
+
+@pytest.mark.parametrize(
+    ("mishaps", "broken"),
+    [
+        ({HEAD: "crashes"}, "head"),
+        ({BASE: "raises"}, "base"),
+        ({HEAD: "is full"}, ""),  # both ran alone; who comes second finds the device full
+        ({HEAD: "crashes", BASE: "crashes"}, ""),  # as when what started them is killed
+        ({BASE: "aborts at its end"}, ""),  # its result was safe, and the head was only ended with it
+    ],
+)
+def test_a_side_is_blamed_only_for_what_it_did_itself(hall: Hall, mishaps: dict[Path, str], broken: str) -> None:
+    hall.script.mishaps.update({str(side): mishap for side, mishap in mishaps.items()})
+    for head_first in (False, True):
+        pair = play_pair(hall.match(hall.pool()), 0, head_first=head_first)
+        assert pair.status != "ok"
+        assert pair.broken == broken
+    if "is full" in mishaps.values():
+        assert pair.reason == "the device does not hold both sides at once: CUDA out of memory"
+
+
+def test_slow_steps_have_time_for_the_fewest_turns(hall: Hall) -> None:
+    play_pair(hall.match(hall.pool(), seconds=0.5, timeout_seconds=5.0, step_seconds=5.0), 0, head_first=False)
+    # Two sides, two turns each, of a step that is not timed and one that is.
+    assert {task.deadline_seconds for task in hall.script.orders[0]} == {2 * 5.0 + 2 * 2 * 2 * 5.0}
 
 
 def test_modes_of_one_revision_share_a_process(hall: Hall, make_case: Callable[..., Case]) -> None:

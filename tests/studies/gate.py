@@ -13,18 +13,17 @@ import collections
 import dataclasses
 import datetime
 import random
-import shutil
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from bench.record import from_plain, to_plain
-from bench.running.session import Interrupted, interrupts_raised
+from bench.record import from_plain
 from tests.peers import lines, machine
 from tests.peers.ab import Answer, ask
 from tests.peers.load import Load, Watch
+from tests.peers.resumable import empty_folder, measure_missing
 from tests.peers.sections import load_sentence
 
 FILE_NAME = "runs.jsonl"
@@ -110,11 +109,8 @@ def main() -> int:
         parser.error(f"--kinds: '{unknown[0]}' is not one of {', '.join(KINDS)}")
     path = (options.out / FILE_NAME).resolve()
     order = planned(kinds, options.repeats)
-    try:
-        with interrupts_raised():
-            _measure(path, order)
-    except Interrupted as interrupted:
-        print(f"{interrupted}: run the same command to continue", file=sys.stderr)
+    done = {(run.head, run.repeat) for run in read_runs(path)}
+    measure_missing(path, "run", order, done, lambda head, repeat: observe(head, repeat, path.parent / "run"))
     runs = read_runs(path)
     text = summary(runs, [line for line in lines.read(path) if line["kind"] == "sitting"])
     print(text)
@@ -201,31 +197,14 @@ def _sentences(run: Run) -> list[str]:
     return [*alarms, *counted, *([run.answer.error] if run.answer.error else [])]
 
 
-def _measure(path: Path, order: Sequence[tuple[str, int]]) -> None:
-    lines.continued(path)
-    done = {(run.head, run.repeat) for run in read_runs(path)}
-    missing = [key for key in order if key not in done]
-    if missing:
-        lines.append(path, {"kind": "sitting", **machine.sitting()})
-    for number, (head, repeat) in enumerate(missing, 1):
-        print(f"[{number}/{len(missing)}] {head}, repeat {repeat}", file=sys.stderr, flush=True)
-        run = observe(head, repeat, path.parent / "run")
-        lines.append(path, {"kind": "run", **to_plain(run)})
-        print(f"{run.outcome}, {run.answer.wall_seconds:.0f} s", file=sys.stderr, flush=True)
-
-
 def observe(head: str, repeat: int, folder: Path) -> Run:
     """Ask the gate once in *folder*, which is empty before and gone afterwards."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     kind = KINDS[head]
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     watch = Watch()
-    try:
+    with empty_folder(folder):
         answer = ask(folder, head, kind.functions, fail_on=kind.fail_on, seed=repeat)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return Run(
+    run = Run(
         head=head,
         repeat=repeat,
         started_at=started_at,
@@ -233,6 +212,8 @@ def observe(head: str, repeat: int, folder: Path) -> Run:
         answer=answer,
         load=watch.load(),
     )
+    print(f"{run.outcome}, {run.answer.wall_seconds:.0f} s", file=sys.stderr, flush=True)
+    return run
 
 
 if __name__ == "__main__":

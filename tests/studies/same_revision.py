@@ -24,7 +24,8 @@ from bench.case import Case
 from bench.record import from_plain, to_plain
 from bench.running.pool import Pool, usual_start_method
 from bench.running.session import Interrupted, interrupts_raised
-from bench.statistics import MARGIN_RATIO, Interval, exceeding_p_value, holm, paired_ratio, verdict_of
+from bench.signed_rank import exceeding_p_value
+from bench.statistics import MARGIN_RATIO, Interval, holm, paired_ratio, verdict_of
 from bench.workload_spec import canonical_workload, default_batch_size
 from tests.peers import lines, machine
 from tests.peers.load import Load, Watch
@@ -94,7 +95,7 @@ def bar(ratios: int) -> int:
 
 
 def difference_p_value(pairs: Sequence[float]) -> float:
-    """Return the two-sided p-value of the t test that the true ratio is 1."""
+    """Return the two-sided p-value of the signed ranks that the true ratio is 1."""
     above, below = exceeding_p_value(pairs, 1.0), exceeding_p_value([1 / pair for pair in pairs], 1.0)
     return min(1.0, 2 * min(above, below))
 

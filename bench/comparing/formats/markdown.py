@@ -21,8 +21,8 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
     ]
     head = [f"### stepbench: {_words.headline(comparison, failing)}", ""]
     head += [f"- **{in_markdown(row.label)}**: {in_markdown(sentence)}" for row, sentence in failing]
-    head += ["", *(f"{in_markdown(line)}\n" for line in _words.remarks(comparison))]
-    parts = [*head, *_table(worst)] if worst else head
+    remarks = ["", *(f"{in_markdown(line)}\n" for line in _words.remarks(comparison))]
+    parts = [*head, "", *_table(worst), *remarks] if worst else [*head, *remarks]
     if len(worst) == len(comparison.rows):
         return "\n".join(_cut(parts, MAX_BYTES)) + "\n"
     folded = ["", "<details><summary>All cases</summary>", "", *_table(comparison.rows)]
@@ -44,11 +44,15 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cut(lines: Sequence[str], room_bytes: int) -> list[str]:
     """Return the lines that fit, and how many do not."""
-    kept: list[str] = []
-    size = 0
-    for number, line in enumerate(lines):
-        size += len(line.encode()) + 1
-        if size > room_bytes:
-            return [*kept, "", f"... and {len(lines) - number} more lines; see the JSON"]
-        kept.append(line)
-    return kept
+    sizes = [len(line.encode()) + 1 for line in lines]
+    if sum(sizes) <= room_bytes:
+        return list(lines)
+    room_bytes -= len(_more(len(lines)).encode()) + 2
+    kept = 0
+    while sum(sizes[: kept + 1]) <= room_bytes:
+        kept += 1
+    return [*lines[:kept], "", _more(len(lines) - kept)]
+
+
+def _more(number: int) -> str:
+    return f"... and {number} more lines; see the JSON"

@@ -5,7 +5,6 @@ import functools
 import io
 import re
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from xml.etree.ElementTree import Element, fromstring, tostring
 
 import matplotlib as mpl
@@ -18,10 +17,7 @@ from bench import registry
 from bench.reporting._html.text import shown
 from bench.reporting._style import styled
 from bench.results.frame import Run
-from bench.results.rows import Row
 
-MAX_CASES = 100
-"""Of a figure in the page: one of 100 bars is 2 m high already, and ten times as many would take half a minute."""
 _ORDER = ("throughput", "speedup", "memory", "phases", "scaling", "batch", "pareto")
 """What comes first; others follow by name."""
 _PIXELS_PER_INCH = 96
@@ -48,28 +44,16 @@ class Plot:
     """Empty: there is nothing to show here."""
 
 
-def plots(run: Run, rows: Sequence[Row]) -> list[Plot]:
+def plots(runs: Sequence[Run]) -> list[Plot]:
     """Return the figures of all output formats that draw one."""
     names = registry.names("reporting")
     ordered = [name for name in _ORDER if name in names] + [name for name in names if name not in _ORDER]
-    first = first_cases(run, rows)
     modules = {name: registry.load("reporting", name) for name in ordered}
-    return [_plot(name, module, first) for name, module in modules.items() if hasattr(module, "figure")]
+    return [_plot(name, module.figure(*runs)) for name, module in modules.items() if hasattr(module, "figure")]
 
 
-def first_cases(run: Run, rows: Sequence[Row]) -> Run:
-    """Return *run* with no more measured cases than a figure in the page can show."""
-    measured = [row.case for row in rows if row.is_measured]
-    if len(measured) <= MAX_CASES:
-        return run
-    kept = {case.id for case in measured[:MAX_CASES]}
-    plan = dataclasses.replace(run.plan, cases=tuple(measured[:MAX_CASES]))
-    return dataclasses.replace(run, plan=plan, results=[found for found in run.results if found.case.id in kept])
-
-
-def _plot(name: str, module: ModuleType, run: Run) -> Plot:
+def _plot(name: str, figure: Figure) -> Plot:
     caption = registry.summary("reporting", name)
-    figure: Figure = module.figure(run)
     title = str(figure.get_label()) or caption
     has_data = bool(figure.axes)
     return Plot(

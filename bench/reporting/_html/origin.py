@@ -5,7 +5,7 @@ import datetime
 import shlex
 from collections.abc import Mapping, Sequence
 
-from bench.fingerprint import ACCELERATORS, hard_keys, soft_keys
+from bench.fingerprint import ACCELERATORS, hard_keys, processor, soft_keys
 from bench.reporting._terminal import program
 from bench.result import Environment, Plan
 from bench.results.frame import Run
@@ -54,10 +54,8 @@ def origin(run: Run) -> Origin:
 
 def _machine(environment: Environment) -> str:
     """Return the accelerators, or the processor where there are none, and the name of the host."""
-    keys = hard_keys(environment)
-    cores = f", {keys['cores']} cores" if keys.get("cores") else ""
-    processor = (keys.get("cpu_name") or "unknown processor") + cores
-    what = keys[ACCELERATORS] if environment.devices else processor
+    known = hard_keys(environment)[ACCELERATORS] if environment.devices else processor(environment)
+    what = known or "unknown processor"
     host = environment.soft.get("hostname")
     return f"{what} ({host})" if host else what
 

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -19,7 +20,7 @@ from bench.results.frame import Run
 from bench.results.rows import rows
 
 _FOLDER = Path(__file__).parent
-_VERDICTS = {
+VERDICTS = {
     "confirmed": "true here",
     "refuted": "not true here",
     "no_difference": "no difference",
@@ -45,15 +46,11 @@ class Statement:
 def render(run: Run) -> str:
     """Return the page of *run*, the same bytes for the same run."""
     all_rows = rows(run)
-    style, script = asset("report.css"), asset("report.js")
     known = {row.case.id for row in all_rows}
     statements = [_statement(finding, known) for finding in findings_of(run)]
     measured = [row for row in all_rows if row.is_measured]
-    return _template().render(
-        policy=policy(style, script),
-        style=Markup(style),  # noqa: S704 (a file of ours)
-        script=Markup(script),  # noqa: S704 (the same)
-        version=__version__,
+    return filled(
+        "report.html.jinja",
         origin=origin.origin(run),
         num_cases=len(all_rows),
         num_measured=len(measured),
@@ -62,13 +59,28 @@ def render(run: Run) -> str:
         unanswered=[found for found in statements if found.verdict == "not_here"],
         anchors=[cases.anchor(row.case.id) for row in all_rows],
         table=table.table(all_rows),
-        plots=figures.plots(run, all_rows) if measured else [],
-        max_plotted=figures.MAX_CASES,
+        plots=figures.plots([run]) if measured else [],
         frame=samples,
         details=cases.details(run, all_rows),
         missing=_unmeasured.groups(all_rows),
         doubts=[cases.doubt(name) for name in dict.fromkeys(flag for row in all_rows for flag in row.flags)],
         glossary=cases.glossary(all_rows),
+    )
+
+
+def filled(template: str, **content: Any) -> str:
+    """Return the page that *template* makes of *content*."""
+    style, script = asset("report.css"), asset("report.js")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            policy=policy(style, script),
+            style=Markup(style),  # noqa: S704 (a file of ours)
+            script=Markup(script),  # noqa: S704 (the same)
+            version=__version__,
+            **content,
+        )
     )
 
 
@@ -97,8 +109,8 @@ def asset(name: str) -> str:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -106,7 +118,6 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.jinja")
 
 
 def _statement(finding: Finding, known: set[str]) -> Statement:
@@ -114,7 +125,7 @@ def _statement(finding: Finding, known: set[str]) -> Statement:
     return Statement(
         sentence=finding.sentence,
         verdict=finding.verdict,
-        verdict_words=_VERDICTS[finding.verdict],
+        verdict_words=VERDICTS[finding.verdict],
         claim=finding.claim,
         links=tuple((f"#{cases.anchor(case_id)}", words) for case_id, words in sides if case_id in known),
         flags=finding.flags,

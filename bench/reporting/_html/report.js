@@ -26,7 +26,8 @@
     const column = keys.indexOf(sortedBy);
     if (column < 0) return rows;
     // Cells without a figure stay at the end whichever way the others go.
-    const isEmpty = (row) => text(row, column) === "";
+    const isNumber = headers[column].classList.contains("number");
+    const isEmpty = (row) => (isNumber ? row.cells[column].dataset.value === undefined : text(row, column) === "");
     const filled = rows.filter((row) => !isEmpty(row)).sort(compare(column));
     return (descending ? filled.reverse() : filled).concat(rows.filter(isEmpty));
   }
@@ -45,7 +46,7 @@
     for (const row of rows) {
       row.hidden = !isShown(row);
       numShown += row.hidden ? 0 : 1;
-      document.getElementById(row.dataset.detail).hidden = row.hidden;
+      if (row.dataset.detail) document.getElementById(row.dataset.detail).hidden = row.hidden;
     }
     body.append(...sorted());
     headers.forEach(function (header, column) {

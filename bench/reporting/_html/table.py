@@ -47,6 +47,11 @@ class Table:
     columns: tuple[Column, ...]
 
     @property
+    def num_rows(self) -> int:
+        """How many cases it has."""
+        return len(self.columns[0].cells) if self.columns else 0
+
+    @property
     def keys(self) -> set[str]:
         """Which columns those are."""
         return {column.key for column in self.columns}
@@ -59,11 +64,17 @@ class Table:
 
 def table(rows: Sequence[Row]) -> Table:
     """Return the table of *rows*, measured or not."""
-    found = [*_axes(rows), *_figures(rows)]
+    return of_columns([*axes(rows), _statuses(rows), *_figures(rows)])
+
+
+def of_columns(found: Sequence[Column]) -> Table:
+    """Return the table of those columns that say something."""
     return Table(columns=tuple(column for column in found if _says_something(column)))
 
 
-def _axes(rows: Sequence[Row]) -> list[Column]:
+def axes(rows: Sequence[Row]) -> list[Column]:
+    """Return a column for each axis of a case."""
+
     def axis(key: str, cell: Callable[[Row], str]) -> Column:
         return Column(key=key, header=key, cells=tuple(Cell(text=cell(row)) for row in rows), filters=True)
 
@@ -77,8 +88,11 @@ def _axes(rows: Sequence[Row]) -> list[Column]:
         axis("input", lambda row: row.case.input),
         axis("loop", lambda row: row.case.loop),
         Column(key="batch", header="batch", cells=batches, is_number=True, filters=True),
-        axis("status", lambda row: row.status),
     ]
+
+
+def _statuses(rows: Sequence[Row]) -> Column:
+    return Column(key="status", header="status", cells=tuple(Cell(text=row.status) for row in rows), filters=True)
 
 
 def _figures(rows: Sequence[Row]) -> list[Column]:
@@ -93,10 +107,10 @@ def _figures(rows: Sequence[Row]) -> list[Column]:
         figure("step", _step),
         figure("samples", _samples, "samples/s"),
         figure("items", _items, "items/s"),
-        figure("memory", lambda row: _of(row, "peak_allocated_bytes", size)),
-        figure("peak", lambda row: _of(row, "mfu_ratio", share), "of peak"),
+        figure("memory", lambda row: cell_of(row, "peak_allocated_bytes", size)),
+        figure("peak", lambda row: cell_of(row, "mfu_ratio", share), "of peak"),
         figure("compiled", _compiled, "compiled in"),
-        figure("pays", lambda row: _of(row, "break_even_steps", lambda steps: f"{digits(steps)} steps"), "pays after"),
+        figure("pays", _pays_after, "pays after"),
         figure("speedup", _speedup, "speed-up"),
         Column(key="rounds", header="rounds", cells=rounds, is_number=True),
         Column(key="flags", header="flags", cells=flags),
@@ -115,21 +129,23 @@ def _cell(text: str, value: float) -> Cell:
     return Cell(text=text, value=f"{value:.9g}")
 
 
-def _of(row: Row, column: str, to_text: Callable[[float], str]) -> Cell:
+def cell_of(row: Row, column: str, to_text: Callable[[float], str]) -> Cell:
+    """Return a column of *row* as a cell, an empty one where it has no such figure."""
     value = row.number(column)
     return Cell(text="") if value is None else _cell(to_text(value), value)
 
 
-def _with_interval(interval: Interval | None, to_text: Callable[[Interval], str]) -> Cell:
+def interval_cell(interval: Interval | None, to_text: Callable[[Interval], str]) -> Cell:
+    """Return a figure with its bounds as a cell, an empty one where there is none."""
     return Cell(text="") if interval is None else _cell(to_text(interval), interval.value)
 
 
 def _step(row: Row) -> Cell:
-    return _with_interval(row.interval("step_seconds"), lambda step: with_interval(step, SECONDS))
+    return interval_cell(row.interval("step_seconds"), lambda step: with_interval(step, SECONDS))
 
 
 def _samples(row: Row) -> Cell:
-    return _with_interval(row.throughput, lambda rate: digits(rate.value, rate.half_width_ratio))
+    return interval_cell(row.throughput, lambda rate: digits(rate.value, rate.half_width_ratio))
 
 
 def _items(row: Row) -> Cell:
@@ -137,16 +153,20 @@ def _items(row: Row) -> Cell:
     ratio = row.throughput.half_width_ratio if row.throughput else None
     if item == "sample":
         return Cell(text="")
-    return _of(row, "throughput_items_per_second", lambda rate: f"{digits(rate, ratio)} {item}/s")
+    return cell_of(row, "throughput_items_per_second", lambda rate: f"{digits(rate, ratio)} {item}/s")
 
 
 def _compiled(row: Row) -> Cell:
     if not row.case.is_compiled:
         return Cell(text="")
-    return _of(row, "compile_seconds", lambda seconds: f"{seconds:.3g} s")
+    return cell_of(row, "compile_seconds", lambda seconds: f"{seconds:.3g} s")
+
+
+def _pays_after(row: Row) -> Cell:
+    return cell_of(row, "break_even_steps", lambda steps: f"{digits(steps)} steps")
 
 
 def _speedup(row: Row) -> Cell:
     if row.columns.get("reference_case_id") == row.case.id:
         return _cell("reference", 1.0)
-    return _with_interval(row.interval("speedup"), times_with_interval)
+    return interval_cell(row.interval("speedup"), times_with_interval)
