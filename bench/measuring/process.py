@@ -23,7 +23,7 @@ from bench.errors import BenchError
 from bench.measuring import checkout, layout
 from bench.measuring.compiling import CACHE_VARIABLE
 from bench.measuring.extras import with_extras
-from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file, mark_compiling
+from bench.measuring.task import IN_WORKER, TASK_FILE, Answer, Task, answer_file, log_file, mark_compiling
 from bench.measuring.training_step import StepError
 from bench.measuring.turns import take_turns
 from bench.measuring.worker import Worker, measure
@@ -49,10 +49,10 @@ def run_rank(rank: int, directory: str) -> None:
     """
     started_ns = time.monotonic_ns()
     folder = Path(directory)
-    held = layout.draw_own()
     _send_output_to(folder / log_file(rank))
     _die_with_parent()
     task: Task = from_plain(Task, json.loads((folder / TASK_FILE).read_text(encoding="utf-8")))
+    held = layout.drawn(task.layout_seed)
     try:
         _enter(task, rank)
         entered = checkout.enter(task.checkout) if task.checkout else None
@@ -175,6 +175,7 @@ def _enter(task: Task, rank: int) -> None:
     """Give this process the environment, folder and threads that the task says, not the launcher's."""
     os.environ.clear()
     os.environ.update(task.environment)
+    os.environ[IN_WORKER] = "1"
     os.chdir(task.working_directory)
     tempfile.tempdir = None  # the launcher's is remembered; this process has its own TMPDIR
     # The launcher runs with a path of its own, so what the user's PYTHONPATH adds is added here.

@@ -54,6 +54,8 @@ class Task:
     """Modules that the fork server imports first, where it has not."""
     ordered_at_ns: int = 0
     """`time.monotonic_ns` of the parent, which on one machine is the workers' too."""
+    layout_seed: int = 0
+    """Of where its memory lies; the same for what is held against each other."""
     with_extras: bool = False
     """Whether to spend extra steps on what is the same every time: memory on the CPU, counters, the check."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -80,6 +82,10 @@ class Task:
     def longest_seconds(self) -> float:
         """After which its workers have ended."""
         return self.deadline_seconds * (2 if self.compile_timeout_seconds else 1) + self.compile_timeout_seconds
+
+
+IN_WORKER = "STEPBENCH_IN_WORKER"
+"""The variable that says to the code of others that it runs in a worker."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """One pair: a fresh worker of each side, side by side, that take turns until their time is up."""
 
 import dataclasses
+import random
 import tempfile
 import time
 from collections.abc import Sequence
@@ -103,6 +104,7 @@ class _Table:
         self._match, self._sides, self._seats = match, sides, seats
         self._deadline = time.monotonic() + match.deadline_seconds
         self._servers = [side.pool.server(index) for side in sides]
+        layout_seed = random.SystemRandom().randrange(2**32)
         self.tasks = [
             side.pool.task(
                 side.case,
@@ -110,6 +112,7 @@ class _Table:
                 num_processes=num_processes(side.case),
                 deadline_seconds=match.deadline_seconds,
                 turns_at=str(address),
+                layout_seed=layout_seed,
                 rivals=(sides[1].case,) if match.is_in_one_process else (),
             )
             for side, address in zip(sides, seats.addresses, strict=False)

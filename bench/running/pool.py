@@ -1,6 +1,7 @@
 """The fork servers of a run, taken in turn, each proved by a canary before it is trusted."""
 
 import dataclasses
+import random
 import shutil
 import sys
 import tempfile
@@ -73,6 +74,7 @@ class Pool:
         """For temporary files; short enough for a socket's path."""
         self._servers: list[Server] = []
         self._num_started = 0
+        self._first_layout = random.SystemRandom().randrange(2**32)
         self.place = Place(working_directory=Path.cwd())
         """Of workloads, where a visit names no other; a resumed run goes on in the directory where it began."""
         self.environment = Environment()
@@ -111,6 +113,7 @@ class Pool:
             num_processes=num_processes,
             deadline_seconds=timeout_seconds,
             with_extras=with_extras,
+            layout_seed=self._first_layout + round_index,
             compile_timeout_seconds=compile_timeout_seconds if case.is_compiled else 0.0,
         )
         result = visit(self._servers[index], index, task, round_index)

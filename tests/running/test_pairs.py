@@ -230,6 +230,8 @@ def test_both_workers_come_from_the_server_whose_turn_it_is(hall: Hall) -> None:
     assert [len(tasks) for tasks in hall.script.orders] == [2] * 4
     for tasks in hall.script.orders:
         assert len({task.turns_at for task in tasks}) == 2
+        assert len({task.layout_seed for task in tasks}) == 1
+    assert len({tasks[0].layout_seed for tasks in hall.script.orders}) == 4
 
 
 def test_two_interpreters_get_one_worker_each(hall: Hall) -> None:
