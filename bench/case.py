@@ -1,6 +1,7 @@
 """A case: one point of the axes."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -63,7 +64,7 @@ class Case:
             words.append(f"n{self.num_nodes}")
         return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word).strip("_") for word in words)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """The slug and six hex digits over all axes but the seed: equal across runs, unequal between cases."""
         axes = {key: value for key, value in dataclasses.asdict(self).items() if key != "seed"}

@@ -6,11 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from bench import __version__, registry
+from bench.commands._options import Parser
 from bench.errors import BenchError, UsageError, nearest, unknown_value
-
-TYPE_CHECKING = False  # as in typing, whose import alone would cost --help a fifth of its time
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 DEFAULT_COMMAND = "run"
 
@@ -57,7 +54,7 @@ def _command_of(arguments: list[str]) -> tuple[str, list[str]]:
 
 def parser_of(command: str, program: str) -> argparse.ArgumentParser:
     """Return the parser of one subcommand, which says *program* where it names this program; docs/cli.md shows it."""
-    parser = _Parser(
+    parser = Parser(
         prog=f"{program} {command}" if command != DEFAULT_COMMAND else program,
         description=registry.summary("commands", command),
         epilog=_other_commands() if command == DEFAULT_COMMAND else None,
@@ -94,10 +91,3 @@ def _unknown_argument(argument: str, parser: argparse.ArgumentParser) -> UsageEr
     if not argument.startswith("-"):
         return UsageError(f"'{argument}' is one word too many; see --help")
     return UsageError(f"'{argument}' is not an option; " + (f"did you mean {near}?" if near else "see --help"))
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage that argparse prints before it."""
-
-    def error(self, message: str) -> "NoReturn":
-        raise UsageError(message.removeprefix("argument "))

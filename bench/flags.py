@@ -29,6 +29,8 @@ DOUBTFUL = frozenset(
     | {"skipped_steps", "recompiled", "allocator_retry"}
 )
 """Flags under which a time says nothing of what was to be timed: no headline, no verdict."""
+DOUBTS_OF_MEMORY = frozenset({"diverged", "skipped_steps", "allocator_retry", "recompiled"})
+"""Under which another step was run than the one in question, so that its memory says nothing either."""
 _NO_PLAN = Plan(cases=(), sampling=SamplingPlan(min_rounds=0), environment=Environment())
 
 Raised = Callable[[Sequence[CaseResult], Plan], bool]

@@ -1,5 +1,6 @@
 """What a case is called where a person reads it."""
 
+import re
 from collections.abc import Iterable
 
 from bench.case import Case
@@ -15,10 +16,15 @@ def cut_middle(text: str, length: int) -> str:
     return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
 
 
+_SIGNS = re.compile(r"[\\|\[*]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""Of Markdown; an underscore inside of a word is none."""
+
+
 def in_markdown(text: str) -> str:
     """Return *text* so that it neither ends a cell of a table nor becomes a tag or a link."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("|", "\\|").replace("[", "\\[").replace("\n", " ").replace("@", "@\u200b").replace("`", "'")
+    escaped = _SIGNS.sub(r"\\\g<0>", escaped)
+    return escaped.replace("\n", " ").replace("@", "@\u200b").replace("`", "'")
 
 
 def strategy(case: Case) -> str:

@@ -40,10 +40,10 @@ LAYERS = (
     ("results",),
     ("reporting",),
     ("comparing",),
-    ("exporting",),
+    ("exporting", "history"),
     ("doctor",),
     ("commands",),
-    ("cli", "pytest_plugin"),
+    ("cli", "api", "pytest_plugin", "testing"),
 )
 """From the bottom to the top; a file imports from its own layer and from those before it."""
 

@@ -48,13 +48,35 @@ class Work:
     directory: Path
 
 
+Ending = Interrupted | BenchError | OSError | None
+"""What ended the measuring before its time, if anything did."""
+
+
 def run(request: Request) -> int:
     """Measure, report, and return the exit status; whatever ends the measuring, what there is gets reported."""
-    progress = Progress(quiet=request.quiet)
+    directory, ending, servers_seconds = measure(request, Progress(quiet=request.quiet))
+    if directory is not None:
+        return report(directory, request, ending, servers_seconds)
+    if isinstance(ending, Interrupted):
+        print(f"{ending}: nothing had been measured", file=sys.stderr)
+    return exit_status_of(ending)
+
+
+def measure(request: Request, progress: Progress) -> tuple[Path | None, Ending, float]:
+    """
+    Measure, and return the directory of the journal, what ended it early, and what it took to start the servers.
+
+    Args:
+        request: What is to be measured.
+        progress: Is told of it.
+
+    Returns:
+        No directory where nothing was written.
+    """
     stored = _reopened(request)
     is_ours = request.directory is not None and make_directory(request.directory)
     directory = request.directory
-    ending: Interrupted | BenchError | OSError | None = None
+    ending: Ending = None
     servers_seconds = 0.0
     try:
         with interrupts_raised(), progress:
@@ -71,13 +93,11 @@ def run(request: Request) -> int:
     except (Interrupted, BenchError, OSError) as error:
         ending = error
     if directory is not None and (directory / FILE_NAME).is_file():
-        return report(directory, request, ending, servers_seconds)
+        return directory, ending, servers_seconds
     if is_ours and directory is not None:
         with contextlib.suppress(OSError):
             directory.rmdir()
-    if isinstance(ending, Interrupted):
-        print(f"{ending}: nothing had been measured", file=sys.stderr)
-    return exit_status_of(ending)
+    return None, ending, servers_seconds
 
 
 def dry_run(request: Request) -> int:

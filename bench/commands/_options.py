@@ -4,13 +4,25 @@ import argparse
 import math
 
 from bench import registry
-from bench.errors import unknown_value
+from bench.errors import UsageError, unknown_value
 from bench.precisions import PRECISIONS
+
+TYPE_CHECKING = False  # as in typing, whose import alone would cost --help a fifth of its time
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 FIGURE_FORMATS = ("png", "svg")
 """What figures can be saved as; the first is the usual one."""
 MAX_SECONDS = 1_000_000
 """Eleven days; poll(2) takes no more than 2^31 milliseconds."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage that argparse prints before it."""
+
+    def error(self, message: str) -> "NoReturn":
+        """Raise the mistake, for whoever called to tell it."""
+        raise UsageError(message.removeprefix("argument "))
 
 
 def words(text: str) -> list[str]:

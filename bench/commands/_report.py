@@ -42,6 +42,8 @@ def report(
         _console.print_results(run, console)
         _conclusions.print_conclusions(run, console)
         print(f"\n{directory}/: {', '.join(path.name for path in (directory / FILE_NAME, *written))}")
+        if request.history_url is not None:
+            failed = not _add_to_history(run, request.history_url) or failed
         if request.resume is None and request.directory is None and "ok" in set(run.cases["status"]):
             point_latest_at(directory)
         now = time.monotonic()
@@ -57,6 +59,21 @@ def report(
             print(f"continue with: {shlex.join([*_terminal.program(), '--resume', str(directory)])}", file=sys.stderr)
             return exit_status_of(ending) if isinstance(ending, Interrupted) else EXIT_REPORT
         return EXIT_REPORT if failed else _status_of(run)
+
+
+def _add_to_history(run: Run, url: str) -> bool:
+    """Put *run* into the history; return whether that worked, without which the run is as good as before."""
+    from bench.commands._history import usual_url  # noqa: PLC0415 (SQLAlchemy, which few runs need)
+    from bench.history.entries import entry_of_run  # noqa: PLC0415
+    from bench.history.store import Store  # noqa: PLC0415
+
+    try:
+        with contextlib.closing(Store(url or usual_url())) as store:
+            store.add(entry_of_run(run))
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def exit_status_of(ending: Interrupted | BenchError | OSError | None) -> int:

@@ -1,6 +1,7 @@
 """What `report` does once its options are parsed."""
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ def run(options: argparse.Namespace) -> int:
     written, failed = write_formats(runs, target, formats, figure_formats)
     for file in written:
         print(file)
+    if not written and not failed:
+        needs = "; ".join(f"{name} needs {registry.load('reporting', name).NEEDS}" for name in formats)
+        print(f"nothing was written: {needs}", file=sys.stderr)
     return EXIT_FAILED if failed else EXIT_WRITTEN
 
 

@@ -47,6 +47,8 @@ class Request:
     names_suite: bool
     """Whether the suite was named; a resumed run's is meant otherwise."""
     start_method: StartMethod | None
+    history_url: str | None
+    """Of the history that the run is added to; empty: the usual one; None: it is not added."""
     quiet: bool
     verbose: bool
     started: float
@@ -80,6 +82,7 @@ def request_from(options: argparse.Namespace) -> Request:
         resume=options.resume,
         has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),
         start_method=options.start_method,
+        history_url=options.db or ("" if options.history else None),
         quiet=options.quiet,
         verbose=options.verbose,
         added_seconds=options.budget if options.resume is not None else None,

@@ -1,4 +1,4 @@
-"""Measure the cases of a suite and leave CSV, PNG and the journal (the usual command)."""
+"""Measure the cases of a suite and leave a page, tables, figures and the journal (the usual command)."""
 
 import argparse
 from pathlib import Path
@@ -59,6 +59,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in DIR; --budget adds time to it")
     group.add_argument("--label", default="", metavar="TEXT", help="kept with the results")
     _options.add_formats(group)
+    group.add_argument("--history", action="store_true", help="add the run to the history (see the command history)")
+    group.add_argument("--db", metavar="URL", help="of the history (reports/history.sqlite)")
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
     group.add_argument("--verbose", action="store_true", help="say at the end where the time went")
     group.add_argument("--dry-run", action="store_true", help="show the cases and the time that they will take")

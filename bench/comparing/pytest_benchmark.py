@@ -12,6 +12,8 @@ from bench.result import Environment
 CPU_KEYS = ("brand_raw", "arch", "count")
 ROUND_KEY, ROUND_IS_WORKER = "stepbench_round", "worker"
 """In a benchmark's `extra_info`: each of its rounds is a fresh process."""
+WORKERS_KEY = "stepbench_worker_seconds"
+"""There too: the step of each of them."""
 _COMMIT_LENGTH = 9
 SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
 
@@ -66,6 +68,15 @@ def _commit(found: Mapping[str, Any]) -> str:
     return f"{known}-dirty" if known and found.get("dirty") else known
 
 
+def worker_seconds(benchmark: Mapping[str, Any]) -> Sequence[float]:
+    """Return the steps of a benchmark of ours, one a worker; none: it is another's."""
+    extra = benchmark.get("extra_info") or {}
+    if extra.get(ROUND_KEY) != ROUND_IS_WORKER:
+        return ()
+    # Without --benchmark-save-data the rounds are not stored.
+    return extra.get(WORKERS_KEY) or benchmark["stats"].get("data") or ()
+
+
 def is_time(seconds: float) -> bool:
     """Whether anything could take that long."""
     return SHORTEST_SECONDS < seconds < LONGEST_SECONDS
@@ -73,8 +84,8 @@ def is_time(seconds: float) -> bool:
 
 def _workers(benchmark: Mapping[str, Any]) -> list[float]:
     stats = benchmark["stats"]
-    has_workers = (benchmark.get("extra_info") or {}).get(ROUND_KEY) == ROUND_IS_WORKER and stats.get("data")
-    seconds = [float(value) for value in (stats["data"] if has_workers else [stats["median"]])]
+    known = worker_seconds(benchmark)
+    seconds = [float(value) for value in (known or [stats["median"]])]
     if wrong := [value for value in seconds if not is_time(value)]:
         raise ValueError(f"{wrong[0]} s is no time, in {benchmark['fullname']}")
     return seconds

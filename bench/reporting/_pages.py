@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 from matplotlib.artist import Artist
 
@@ -11,6 +12,7 @@ from bench.reporting._bars import Page, Panel
 from bench.reporting._unmeasured import groups, names
 from bench.results.frame import Run
 from bench.results.rows import Row
+from bench.results.sentences import NAME_LENGTH
 from bench.results.side_by_side import names_of
 
 MAX_BARS = 100
@@ -34,7 +36,7 @@ def page(
     subtitle: str,
     legend: Sequence[Artist] = (),
     by_device: bool = False,
-    are_times: bool = True,
+    doubts: AbstractSet[str] = frozenset(FLAGS),
     explains_unshown: bool = True,
 ) -> Page:
     """
@@ -49,7 +51,7 @@ def page(
         subtitle: What is shown and how to read it.
         legend: Labelled artists; left out where there is no bar.
         by_device: Whether each device gets a panel, where one's bars would make another's too short to read.
-        are_times: Whether flags and intervals, which are about time, concern this page.
+        doubts: The flags that concern this page.
         explains_unshown: Whether a measured row should be here, so that one that is not has to be named.
     """
     members: dict[tuple[str, str], list[Row]] = {}
@@ -70,14 +72,14 @@ def page(
         legend=tuple(legend) if panels else (),
         notes=(
             *_undrawn(shown),
-            *notes(runs, all_rows, shown, are_times=are_times, explains_unshown=explains_unshown),
+            *notes(runs, all_rows, shown, doubts=doubts, explains_unshown=explains_unshown),
         ),
     )
 
 
 def named(row: Row, label: str) -> str:
     """Return *label* with the run's name where there are several."""
-    return f"{label} | {row.run_name}" if row.run_name else label
+    return f"{label} | {cut_middle(row.run_name, NAME_LENGTH)}" if row.run_name else label
 
 
 def notes(
@@ -85,11 +87,11 @@ def notes(
     all_rows: Sequence[Row],
     shown: Sequence[Row],
     *,
-    are_times: bool = True,
+    doubts: AbstractSet[str] = frozenset(FLAGS),
     explains_unshown: bool = True,
 ) -> list[str]:
     """Return what a figure cannot show of its rows, and why others are not in it; arguments as in `page`."""
-    return [*(_doubts(runs, shown) if are_times else ()), *_missing(all_rows, shown if explains_unshown else None)]
+    return [*_doubts(runs, shown, doubts), *_missing(all_rows, shown if explains_unshown else None)]
 
 
 def origin(runs: Sequence[Run]) -> list[str]:
@@ -112,15 +114,15 @@ def _undrawn(shown: Sequence[Row]) -> list[str]:
     return [f"Not drawn, for want of room: {left_out:,} more cases (all in results.csv)"] if left_out > 0 else []
 
 
-def _doubts(runs: Sequence[Run], shown: Sequence[Row]) -> list[str]:
-    """Return what the flags of the bars mean."""
-    short = [row for row in shown if "few_rounds" in row.flags]
+def _doubts(runs: Sequence[Run], shown: Sequence[Row], doubts: AbstractSet[str]) -> list[str]:
+    """Return what the flags of the bars mean, as far as they are among *doubts*."""
+    short = [row for row in shown if "few_rounds" in row.flags] if "few_rounds" in doubts else []
     notes = []
     if short:
         which = "all cases" if len(short) == len(shown) else _cut(_names(short))
         min_rounds = max(run.plan.sampling.min_rounds for run in runs)
         notes.append(f"Fewer than {min_rounds} rounds, so the interval is wide or missing: {which}")
-    flags = dict.fromkeys(flag for row in shown for flag in row.flags if flag in FLAGS and flag != "few_rounds")
+    flags = dict.fromkeys(flag for row in shown for flag in row.flags if flag in doubts and flag != "few_rounds")
     return [*notes, *(f"{flag}: {FLAGS[flag].meaning}" for flag in flags)]
 
 

@@ -19,8 +19,12 @@ from bench.reporting._frame import (
     framed,
     wrap,
 )
-from bench.reporting._style import GREY, INK, LIGHT, styled
+from bench.reporting._style import BLACK, GREY, INK, LIGHT, readable_on, styled
 
+CUT_NOTE = "Arrow: the interval goes on beyond the figure."
+WHISKER_LIMIT = 1.4
+"""Where whiskers are cut, as a multiple of the plot's highest point: two wild rounds must not hide all others."""
+TITLE_LINE = 0.2
 PLOT_WIDTH, PLOT_HEIGHT = 3.7, 2.6
 """In inches, as all lengths here."""
 LEFT, HEAD, FOOT, BETWEEN = 0.85, 0.42, 0.62, 0.35
@@ -41,6 +45,8 @@ class Point:
     low: float | None = None
     high: float | None = None
     """Ends of the whisker along y."""
+    is_cut: bool = False
+    """Whether the whisker goes on beyond *high*: an arrow says so."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +89,9 @@ def letter_of(number: int) -> str:
 
 def draw(words: Words, plots: Sequence[Plot]) -> Figure:
     """Return the figure: plots in two columns, each with its key below, as far as there is room."""
-    shown = _first(plots)
+    shown = [_with_cut_whiskers(plot) for plot in _first(plots)]
+    is_cut = any(point.is_cut for plot in shown for series in plot.series for point in series.points)
+    words = dataclasses.replace(words, notes=(CUT_NOTE, *words.notes)) if is_cut else words
     left_out = sum(len(plot.series) for plot in plots) - sum(len(plot.series) for plot in shown)
     if left_out:
         note = f"Not drawn, for want of room: {left_out:,} more of what a letter stands for (all in results.csv)"
@@ -103,42 +111,65 @@ def _first(plots: Sequence[Plot]) -> list[Plot]:
     return kept
 
 
+def _with_cut_whiskers(plot: Plot) -> Plot:
+    """Return *plot* with no whisker far higher than its points."""
+    points = [point for series in plot.series for point in series.points]
+    limit = WHISKER_LIMIT * max([point.y for point in points] + [y for _, y in plot.line])
+    cut = [
+        dataclasses.replace(
+            series,
+            points=tuple(
+                dataclasses.replace(point, high=limit, is_cut=True)
+                if point.high is not None and point.high > limit
+                else point
+                for point in series.points
+            ),
+        )
+        for series in plot.series
+    ]
+    return dataclasses.replace(plot, series=tuple(cut))
+
+
 def _draw(words: Words, plots: Sequence[Plot]) -> Figure:
     with styled():
         columns = min(COLUMNS, max(1, len(plots)))
         cell_width = LEFT + PLOT_WIDTH
         width = MARGIN + columns * cell_width + (columns - 1) * BETWEEN + MARGIN
         keys = [[line for key in plot.keys for line in wrap(key, cell_width, NOTE_POINTS)] for plot in plots]
-        lines = [plots[start : start + columns] for start in range(0, len(plots), columns)]
+        titles = [wrap(plot.title, cell_width + 2 * MARGIN - BETWEEN, PANEL_POINTS * 1.1) for plot in plots]
+        starts = range(0, len(plots), columns)
+        heads = [HEAD + (max(map(len, titles[start : start + columns])) - 1) * TITLE_LINE for start in starts]
         heights = [
-            HEAD + PLOT_HEIGHT + FOOT + max(map(len, keys[row * columns : (row + 1) * columns])) * NOTE_LINE + 2 * GAP
-            for row in range(len(lines))
+            head + PLOT_HEIGHT + FOOT + max(map(len, keys[start : start + columns])) * NOTE_LINE + 2 * GAP
+            for head, start in zip(heads, starts, strict=True)
         ]
 
         def body(figure: Figure, top: float) -> None:
             for number, plot in enumerate(plots):
                 row, column = divmod(number, columns)
                 left = MARGIN + column * (cell_width + BETWEEN)
-                _add_plot(figure, plot, keys[number], left, top + sum(heights[:row]))
+                place = (left, top + sum(heights[:row]), heads[row])
+                _add_plot(figure, plot, titles[number], keys[number], place)
 
         return framed(words, width, sum(heights), body)
 
 
-def _add_plot(figure: Figure, plot: Plot, keys: Sequence[str], left: float, top: float) -> None:
-    """Draw *plot* in the cell whose upper left corner is there, in inches."""
+def _add_plot(
+    figure: Figure, plot: Plot, title: Sequence[str], keys: Sequence[str], place: tuple[float, float, float]
+) -> None:
+    """Draw *plot* in a cell; *place* is its left and upper edge, and how high its head is, in inches."""
+    left, top, head = place
     width, height = figure.get_size_inches()
-    bottom = height - top - HEAD - PLOT_HEIGHT
-    place = ((left + LEFT) / width, bottom / height, PLOT_WIDTH / width, PLOT_HEIGHT / height)
-    axes = figure.add_axes(place)
-    _frame.write(figure, wrap(plot.title, LEFT + PLOT_WIDTH + MARGIN, PANEL_POINTS)[:1], top + 0.1, 0, left,
-          size=PANEL_POINTS, weight="bold")  # fmt: skip
+    bottom = height - top - head - PLOT_HEIGHT
+    axes = figure.add_axes(((left + LEFT) / width, bottom / height, PLOT_WIDTH / width, PLOT_HEIGHT / height))
+    _frame.write(figure, title, top + 0.1, TITLE_LINE, left, size=PANEL_POINTS, weight="bold")
     _set_axes(axes, plot)
     if plot.line:
         xs, ys = zip(*((_x_of(plot, x), y) for x, y in plot.line), strict=True)
         axes.plot(xs, ys, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     for number, series in enumerate(plot.series):
         _add_series(axes, plot, series, letter_of(number))
-    _frame.write(figure, keys, top + HEAD + PLOT_HEIGHT + FOOT, NOTE_LINE, left, size=NOTE_POINTS, color=INK)
+    _frame.write(figure, keys, top + head + PLOT_HEIGHT + FOOT, NOTE_LINE, left, size=NOTE_POINTS, color=INK)
 
 
 def _set_axes(axes: Axes, plot: Plot) -> None:
@@ -175,9 +206,11 @@ def _add_series(axes: Axes, plot: Plot, series: Series, letter: str) -> None:
             # The mean of equal values may lie outside of its own interval, by a rounding error.
             reach = [[max(point.y - point.low, 0)], [max(point.high - point.y, 0)]]
             axes.errorbar(x, point.y, yerr=reach, ecolor=INK, elinewidth=1, capsize=2.5, fmt="none", zorder=3)
+            if point.is_cut:
+                axes.plot(x, point.high, marker="^", color=INK, markersize=5, zorder=3)
     axes.scatter(xs, ys, s=95, color=series.colour, alpha=strength, edgecolors="white", linewidths=0.8, zorder=4)
     for x, y in zip(xs, ys, strict=True):
-        ink = INK if series.is_faint else "white"
+        ink = BLACK if series.is_faint else readable_on(series.colour)
         axes.annotate(letter, (x, y), ha="center", va="center_baseline", size=6.5, color=ink, weight="bold",
                       zorder=5)  # fmt: skip
 

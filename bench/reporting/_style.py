@@ -18,6 +18,8 @@ from bench.results.rows import Row
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY = "#CC79A7", "#56B4E9"
 INK, GREY, LIGHT = "#222222", "#666666", "#D9D9D9"
+BLACK, WHITE = "#000000", "#ffffff"
+"""Of what stands on a colour, which a page in the dark must leave as it is."""
 
 _PLACES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 _PRECISIONS = {"fp32": (0.0, ""), "tf32": (0.2, "////"), "amp_bf16": (0.35, "...."), "amp_fp16": (0.5, "xxxx")}
@@ -64,6 +66,17 @@ def lighter(colour: str, share: float) -> str:
     """Return *colour* with *share* of white mixed in."""
     mixed = (round(255 * (part + (1 - part) * share)) for part in to_rgb(colour))
     return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def readable_on(colour: str) -> str:
+    """
+    Return black or white, whichever has more contrast on *colour*.
+
+    Source: WCAG 2.2, relative luminance; both have the same contrast at 0.179.
+    """
+    linear = [((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return BLACK if luminance > 0.179 else WHITE  # noqa: PLR2004 (see above)
 
 
 def text_inches(text: str, points: float) -> float:

@@ -10,10 +10,15 @@ from bench.reporting._frame import Words
 from bench.reporting._pages import notes, origin
 from bench.reporting._plots import Plot, Series, draw
 from bench.results.frame import Run
+from bench.results.pairs import evidence_of
 from bench.results.rows import Row
 from bench.results.side_by_side import rows_of
 
 _SUBTITLE = "Samples over all devices in one step, against samples per second. Whiskers: 95 % interval over rounds."
+
+
+NEEDS = "cases that differ in their batch alone"
+"""What a run must have for this figure."""
 
 
 def figure(*runs: Run) -> Figure:
@@ -23,13 +28,14 @@ def figure(*runs: Run) -> Figure:
     lines = [line for lines in groups for line in lines]
     shown = [row for line in lines for row in line]
     words = Words(
-        title=_findings.batch(lines)
+        title=_findings.batch(lines, evidence_of(runs[0]))
         if len(runs) == 1
         else _findings.beside(all_rows, "Throughput over the batch size"),
         subtitle=(_SUBTITLE, *origin(runs)),
         notes=tuple(notes(runs, all_rows, shown, explains_unshown=False)),
     )
-    return draw(words, [_plot(lines, _choices.colours(all_rows)) for lines in groups])
+    colours = _choices.colours(all_rows)
+    return draw(words, [_plot(lines, colours) for lines in groups])
 
 
 def _groups(all_rows: Sequence[Row]) -> list[list[list[Row]]]:

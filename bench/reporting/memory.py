@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from bench.flags import DOUBTS_OF_MEMORY
 from bench.numbers import BYTES, Unit, fitting, size
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
@@ -18,6 +19,10 @@ _SUBTITLE = (
     "Peak of one training step on the fullest device, the largest over rounds (on the CPU: in the fullest process, in "
     "the first round); shorter is better."
 )
+
+
+NEEDS = "measured cases whose memory is known"
+"""What a run must have for this figure."""
 
 
 def figure(*runs: Run) -> Figure:
@@ -39,7 +44,7 @@ def figure(*runs: Run) -> Figure:
     title = (
         _findings.memory(all_rows, runs[0].plan.environment.devices)
         if len(runs) == 1
-        else _findings.beside(all_rows, "Peak memory", "peak_allocated_bytes", is_time=False)
+        else _findings.memory_beside(all_rows)
     )
     return draw(
         page(
@@ -50,7 +55,7 @@ def figure(*runs: Run) -> Figure:
             title=title,
             subtitle=_SUBTITLE,
             legend=legend if has_reserved else (),
-            are_times=False,
+            doubts=DOUBTS_OF_MEMORY,
         )
     )
 
@@ -62,9 +67,13 @@ def _bar(row: Row, label: str, unit: Unit, case_fills: Mapping[tuple[str, str], 
         label=label,
         parts=((allocated / unit.size, *case_fills[row.key]),),
         outline=None if reserved is None else reserved / unit.size,
-        text="   ".join(word for word in (size(allocated), held) if word),
+        text="   ".join(word for word in (size(allocated), held, _doubts(row)) if word),
     )
 
 
 def _largest(row: Row) -> float:
     return max(row.number("peak_allocated_bytes") or 0.0, row.number("peak_reserved_bytes") or 0.0)
+
+
+def _doubts(row: Row) -> str:
+    return " ".join(flag for flag in row.flags if flag in DOUBTS_OF_MEMORY)

@@ -18,8 +18,12 @@ from bench.results.side_by_side import by_name, rows_of
 
 _SUBTITLE = (
     "Up is faster, left needs less memory. Through the dashed line go the cases of which each is certainly faster than "
-    "all that are leaner; the others are faint. Whiskers: 95 % interval over rounds."
+    "the next leaner one on it; the others are faint. Whiskers: 95 % interval over rounds."
 )
+
+
+NEEDS = "cases of one workload and global batch to choose between, with their memory"
+"""What a run must have for this figure."""
 
 
 def figure(*runs: Run) -> Figure:
@@ -67,7 +71,7 @@ def _plot(group: Sequence[Row], best: Sequence[Row], colours: Mapping[tuple[str,
             for row in group
         ),
         line=tuple((_bytes(row) / unit.size, _samples(row)) for row in best),
-        line_label="each certainly faster than all that are leaner",
+        line_label="each certainly faster than the next leaner one on this line",
     )
 
 

@@ -24,6 +24,10 @@ _SUBTITLE = (
 )
 
 
+NEEDS = "measured cases"
+"""What a run must have for this figure."""
+
+
 def figure(*runs: Run) -> Figure:
     """Return the figure of one run, or of several side by side."""
     all_rows = rows_of(runs)

@@ -20,6 +20,10 @@ _SUBTITLE = (
 )
 
 
+NEEDS = "cases beside their reference"
+"""What a run must have for this figure."""
+
+
 def figure(*runs: Run) -> Figure:
     """Return the figure of one run, or of several side by side."""
     all_rows = rows_of(runs)

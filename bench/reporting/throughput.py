@@ -23,6 +23,10 @@ _BESIDE = (
 )
 
 
+NEEDS = "measured cases"
+"""What a run must have for this figure."""
+
+
 def figure(*runs: Run) -> Figure:
     """Return the figure of one run, or of several side by side."""
     all_rows = rows_of(runs)
@@ -36,7 +40,7 @@ def figure(*runs: Run) -> Figure:
     title = (
         _findings.throughput(all_rows, runs[0].plan.environment.devices)
         if len(runs) == 1
-        else _findings.beside(all_rows, "Throughput", "throughput_samples_per_second")
+        else _findings.throughput_beside(all_rows)
     )
     return draw(page(runs, all_rows, shown, panel, title=title, subtitle=_SUBTITLE if len(runs) == 1 else _BESIDE))
 

@@ -42,6 +42,8 @@ def _reason(topic: Topic, evidence: Evidence) -> str:
     if missing:
         worst = next((row for row in missing if row.status in FAILURES), missing[0])
         return f"{worst.status}: {' '.join(worst.reason.split())}".rstrip(": ")
+    if any(True for _ in _rows_of(topic, evidence)):
+        return "its figure is not known of the cases of this run"
     return f"not in this run; --suite {topic.suite} has it"
 
 

@@ -24,10 +24,10 @@ class Recommendation:
     workload: str
     global_batch_size: int
     fastest_id: str
-    """No case is certainly faster; the leanest of those of which that is true."""
+    """The fastest of `front_ids`."""
     leanest_id: str
     front_ids: tuple[str, ...]
-    """From the fastest to the leanest: each is certainly faster than all that are leaner."""
+    """From the fastest to the leanest: each is certainly faster than the next leaner one among them."""
     sentence: str
 
 
@@ -40,7 +40,7 @@ def recommendations_of(run: Run) -> list[Recommendation]:
 
 
 def front(rows: Sequence[Row], evidence: Evidence) -> list[Row]:
-    """Return the rows of which each is certainly faster than all that are leaner, the fastest first."""
+    """Return from the leanest row on each that is certainly faster than the last one returned, the fastest first."""
     kept: list[Row] = []
     for row in sorted(rows, key=lambda row: (_bytes(row), _seconds(row))):
         if not kept or _is_slower(kept[0], row, evidence):

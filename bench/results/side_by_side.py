@@ -10,6 +10,8 @@ from bench.results.frame import Run
 from bench.results.rows import Row, rows
 from bench.statistics import unpaired_ratio
 
+WORK = ("parameters", "step_flops")
+"""Columns in which the same model is the same."""
 RUN_RATIO = "run_ratio"
 """Column: throughput over that of the same case in the first run, with `_low` and `_high`."""
 
@@ -41,10 +43,23 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
     by_case: dict[str, list[Row]] = {}
     for name, run in by_name(runs).items():
         for row in rows(run):
-            ratio = {} if run is runs[0] else _ratio(row.case, run, runs[0])
-            found = dataclasses.replace(row, run_name=name, columns={**row.columns, **ratio})
-            by_case.setdefault(row.case.id, []).append(found)
+            others = by_case.setdefault(row.case.id, [])
+            columns = {} if run is runs[0] else _against(row, others, run, runs[0])
+            others.append(dataclasses.replace(row, run_name=name, columns={**row.columns, **columns}))
     return [row for members in by_case.values() for row in members]
+
+
+def _against(row: Row, others: Sequence[Row], run: Run, first: Run) -> Mapping[str, float | str]:
+    """Return the columns that hold *row* against the same case of the first run; a note where its model is another."""
+    apart = [
+        name
+        for name in WORK
+        if others and len({found.columns[name] for found in (row, others[0]) if name in found.columns}) > 1
+    ]
+    if not apart:
+        return _ratio(row.case, run, first)
+    note = f"not held against the first run: {apart[0]} differs, so it is another model under the same name"
+    return {"notes": " ".join(word for word in (str(row.columns.get("notes", "")), note) if word)}
 
 
 def _ratio(case: Case, run: Run, first: Run) -> Mapping[str, float]:

@@ -93,6 +93,28 @@ def test_the_titles_say_the_ratios_to_the_first_run(runs: Runs) -> None:
     assert f"32,000 ±0.0 %   2.000{X} ±0.0 %" in texts(throughput.figure(*runs))
 
 
+def test_a_difference_that_is_not_certain_is_no_title(
+    make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun
+) -> None:
+    noise = [0.0037, 0.0043] * 4
+    first, second = (
+        make_run(make_rounds(make_case(), [factor * one for one in noise]), label=label)
+        for label, factor in (("a", 1.0), ("b", 0.98))
+    )
+    assert throughput.figure(first, second).get_label() == "Throughput: a and b"
+
+
+def test_another_model_under_the_same_name_is_held_against_nothing(
+    make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun, tmp_path: Path
+) -> None:
+    first = make_run(make_rounds(make_case(), [0.004] * 8), label="a")
+    second = make_run(make_rounds(make_case(), [0.04] * 8, parameters=10_000), label="b")
+    found = pd.read_csv(csv.write_beside([first, second], tmp_path)[0])
+    assert found["run_ratio"].isna().all()
+    assert "another model under the same name" in found["notes"][1]
+    assert throughput.figure(first, second).get_label() == "Throughput: a and b"
+
+
 def test_what_is_missing_is_told_by_run(runs: Runs) -> None:
     (note,) = [text for text in texts(throughput.figure(*runs))[:-1] if text.startswith("Not measured")]
     assert note.startswith("Not measured: old box: mlp on cuda single fp32 (batch 64) || new box")

@@ -140,3 +140,6 @@ def test_a_row_in_doubt_is_on_neither_side_of_a_title(
     sides[flagged] = [dataclasses.replace(result, flags=(flag,)) for result in sides[flagged]]
     run = make_run([*sides[0], *sides[1]], sampling=SamplingPlan(min_rounds=3))
     assert _findings.throughput(rows(run)) == "Throughput of mlp (2 cases)"
+    assert _findings.speedup(rows(run)) == "Nothing is certainly faster or slower than its reference"
+    if flag == "diverged":
+        assert _findings.memory(rows(run)) == "Peak memory of mlp (2 cases)"

@@ -412,6 +412,7 @@ def test_pinned_memory_is_held_against_pageable_and_a_resident_batch_against_the
         (TWICE_AS_FAST, "confirmed", "; it takes 17.4 s to compile, which pays after 8,700 steps"),
         (HALF_AS_FAST, "refuted", "; it takes 17.4 s to compile, which never pays"),
         (STEADY, "no_difference", "; it takes 17.4 s to compile, which never pays"),
+        ([0.00396] * 3, "no_difference", "; it takes 17.4 s to compile, which pays after 435,000 steps"),
         ([0.0034, 0.0037, 0.0041], "inconclusive", "; it takes 17.4 s to compile"),
     ],
 )

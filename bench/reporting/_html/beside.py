@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bench.numbers import size, times_with_interval, with_interval
 from bench.reporting import _unmeasured
 from bench.reporting._html import figures, origin
+from bench.reporting._html.cases import doubt
 from bench.reporting._html.page import VERDICTS, filled
 from bench.reporting._html.table import Cell, Column, Table, axes, cell_of, interval_cell, of_columns
 from bench.results.findings import findings_of
 from bench.results.frame import Run
+from bench.results.recommendation import recommendations_of
 from bench.results.rows import Row
 from bench.results.side_by_side import RUN_RATIO, by_name, rows_of
 
@@ -47,6 +49,8 @@ def render(runs: Sequence[Run]) -> str:
     return filled(
         "beside.html.jinja",
         origins=origins,
+        recommendations={name: [found.sentence for found in recommendations_of(run)] for name, run in named.items()},
+        doubts=[doubt(name) for name in dict.fromkeys(flag for row in all_rows for flag in row.flags)],
         claims=_claims(named.items()),
         table=_table(all_rows, list(named)),
         plots=figures.plots(runs) if any(row.is_measured for row in all_rows) else [],
@@ -88,9 +92,11 @@ def _figures(rows: Sequence[Row | None], name: str, number: int) -> list[Column]
 
     endings = tuple(Cell(text="" if row is None or row.is_measured else row.status) for row in rows)
     flags = tuple(Cell(text=" ".join(row.flags) if row else "") for row in rows)
+    notes = tuple(Cell(text=str(row.columns.get("notes", "")) if row else "") for row in rows)
     return [
         column("samples", "samples/s", lambda row: interval_cell(row.throughput, with_interval)),
         column("ratio", "of the first", lambda row: interval_cell(row.interval(RUN_RATIO), times_with_interval)),
+        Column(key=f"notes-{number}", header=f"{name}: note", cells=notes),
         column("memory", "memory", lambda row: cell_of(row, "peak_allocated_bytes", size)),
         Column(key=f"status-{number}", header=f"{name}: status", cells=endings),
         Column(key=f"flags-{number}", header=f"{name}: flags", cells=flags),

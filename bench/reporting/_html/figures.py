@@ -49,13 +49,15 @@ def plots(runs: Sequence[Run]) -> list[Plot]:
     names = registry.names("reporting")
     ordered = [name for name in _ORDER if name in names] + [name for name in names if name not in _ORDER]
     modules = {name: registry.load("reporting", name) for name in ordered}
-    return [_plot(name, module.figure(*runs)) for name, module in modules.items() if hasattr(module, "figure")]
+    return [
+        _plot(name, module.figure(*runs), module.NEEDS) for name, module in modules.items() if hasattr(module, "figure")
+    ]
 
 
-def _plot(name: str, figure: Figure) -> Plot:
+def _plot(name: str, figure: Figure, needs: str) -> Plot:
     caption = registry.summary("reporting", name)
-    title = str(figure.get_label()) or caption
     has_data = bool(figure.axes)
+    title = str(figure.get_label()) or caption if has_data else f"Not drawn: needs {needs}."
     return Plot(
         name=name,
         title=title,

@@ -17,6 +17,7 @@ from bench.reporting._html.text import finalized
 from bench.result import NOT_REACHED
 from bench.results.findings import Finding, findings_of
 from bench.results.frame import Run
+from bench.results.recommendation import recommendations_of
 from bench.results.rows import rows
 
 _FOLDER = Path(__file__).parent
@@ -56,6 +57,7 @@ def render(run: Run) -> str:
         num_measured=len(measured),
         num_unreached=sum(row.reason == NOT_REACHED for row in all_rows),
         findings=[found for found in statements if found.verdict != "not_here"],
+        recommendations=[found.sentence for found in recommendations_of(run)],
         unanswered=[found for found in statements if found.verdict == "not_here"],
         anchors=[cases.anchor(row.case.id) for row in all_rows],
         table=table.table(all_rows),

@@ -37,7 +37,8 @@
   }
 
   function describe(numShown) {
-    const order = sortedBy ? ", sorted by " + sortedBy + (descending ? ", largest first" : "") : "";
+    const header = headers[keys.indexOf(sortedBy)];
+    const order = sortedBy && header ? ", sorted by " + header.textContent.trim() + (descending ? ", largest first" : "") : "";
     status.textContent = numShown + " of " + rows.length + " shown" + order;
   }
 

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bench.flags import DOUBTS_OF_MEMORY
 from bench.results import sentences
 from bench.results.finding import Finding, Topic, Verdict, judged
 from bench.results.pairs import Evidence, Pair, plainest
 from bench.results.topics._amp import NAMES, in_fp32
 from bench.statistics import MARGIN_RATIO, Interval, geometric_mean
-
-_DOUBTS_OF_MEMORY = frozenset({"diverged", "skipped_steps", "allocator_retry", "recompiled"})
-"""Of the flags those under which another step was run than the one in question; how long it took is no matter here."""
 
 
 class _Group(NamedTuple):
@@ -32,7 +30,7 @@ def _find(topic: Topic, evidence: Evidence) -> list[Finding]:
 
 
 def _group_of(pair: Pair, ratio: float) -> _Group:
-    doubts = tuple(flag for flag in pair.flags if flag in _DOUBTS_OF_MEMORY)
+    doubts = tuple(flag for flag in pair.flags if flag in DOUBTS_OF_MEMORY)
     verdict = judged(Interval(value=ratio, low=ratio, high=ratio), expects_more=False)
     case = pair.ours.case
     return _Group(case.device, case.precision, "inconclusive" if doubts else verdict, doubts)

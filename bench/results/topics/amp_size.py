@@ -25,9 +25,18 @@ def _sizes(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Pair]]:
         return case.workload.rpartition(":")[0], case.device, case.precision
 
     for (name, *_), members in itertools.groupby(sorted(pairs, key=model), model):
-        by_size = sorted(members, key=_parameters)
-        if name and _parameters(by_size[0]) < _parameters(by_size[-1]):
-            yield by_size[-1], by_size[0]
+        found = list(members)
+        # Of equal batches where there are any, so that nothing but the size differs.
+        equal = [list(group) for _, group in itertools.groupby(sorted(found, key=_batch), _batch)]
+        for group in (*reversed(equal), found):
+            by_size = sorted(group, key=_parameters)
+            if name and _parameters(by_size[0]) < _parameters(by_size[-1]):
+                yield by_size[-1], by_size[0]
+                break
+
+
+def _batch(pair: Pair) -> int:
+    return pair.ours.case.global_batch_size
 
 
 def _parameters(pair: Pair) -> float:
@@ -43,10 +52,13 @@ def _finding(topic: Topic, large: Pair, small: Pair, evidence: Evidence) -> Find
     gains, others = ([pair.speed_ratios[number] for number in rounds] for pair in (large, small))
     ratio = paired_ratio(gains, others)
     doubts = tuple(dict.fromkeys((*large.doubts, *small.doubts)))
-    each = [
-        f"{sentences.workload(pair.ours.case, evidence)} at {digits(pair.speed.value)}{TIMES}"
+    differ = _batch(large) != _batch(small)
+    names = [
+        sentences.workload_name(pair.ours.case, with_batch=True) if differ
+        else sentences.workload(pair.ours.case, evidence)
         for pair in (large, small)
-    ]
+    ]  # fmt: skip
+    each = [f"{name} at {digits(pair.speed.value)}{TIMES}" for name, pair in zip(names, (large, small), strict=True)]
     case = large.ours.case
     trains = f"{NAMES[case.precision]} trains {' and '.join(each)} the speed of fp32"
     said = f"{trains}{sentences.place(case, evidence.devices)}; {_what_the_larger_gains(ratio, len(rounds))}"

@@ -26,9 +26,10 @@ def _price(pair: Pair, verdict: Verdict) -> str:
     if seconds is None:
         return ""
     took = f"; it takes {with_unit(seconds, SECONDS)} to compile"
-    if verdict == "confirmed" and steps:
+    if verdict in ("confirmed", "no_difference") and steps:
         return f"{took}, which pays after {steps:,.0f} steps"
-    return f"{took}, which never pays" if verdict in ("refuted", "no_difference") else took
+    never = verdict == "refuted" or (verdict == "no_difference" and (pair.speed.high or 0.0) <= 1)
+    return f"{took}, which never pays" if never else took
 
 
 TOPICS = (

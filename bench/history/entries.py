@@ -1,0 +1,114 @@
+"""What goes into a history for one run of ours, or for one file of pytest-benchmark."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.comparing.pytest_benchmark import read_document
+from bench.fingerprint import ACCELERATORS, hard_keys, processor
+from bench.history.schema import METRICS
+from bench.result import Environment
+from bench.results import frame
+from bench.results.frame import Run
+from bench.results.rows import Row, rows
+from bench.running.journal import FILE_NAME
+from bench.statistics import log_t_interval
+
+_HASH_LENGTH = 16
+"""Letters of an id: 64 bits, of which a million runs are not in danger of sharing one."""
+_VERSION_KEYS = ("parameters", "step_flops")
+"""Where one of these differs, the case is another one under the same name."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Rows of the tables, by column."""
+
+    run: Mapping[str, str]
+    series: Sequence[Mapping[str, str]]
+    points: Sequence[Mapping[str, Any]]
+
+
+def entry_of(path: Path) -> Entry:
+    """
+    Return the entry of what *path* holds: a run's directory or journal, or a JSON file of pytest-benchmark.
+
+    Raises:
+        JournalError: If it is neither; names file and line.
+    """
+    return _entry_of_benchmarks(path) if path.suffix == ".json" else entry_of_run(frame.load(path))
+
+
+def entry_of_run(run: Run) -> Entry:
+    """Return the entry of a run: a point for each case that was measured."""
+    plan = run.plan
+    path = run.directory / FILE_NAME if run.directory else None
+    identity = json.dumps([plan.started_at, plan.commit, plan.label, plan.seed, [case.id for case in plan.cases]])
+    run_id = _hash(identity.encode())
+    measured = [row for row in rows(run) if row.is_measured]
+    series = [
+        _series(row.case.id, row.case.slug, row.case.workload, _version(row), plan.environment) for row in measured
+    ]
+    return Entry(
+        run={
+            "id": run_id,
+            "started_at": plan.started_at,
+            "commit": plan.commit,
+            "label": plan.label,
+            "suite": plan.suite,
+            "path": str(path.resolve()) if path else "",
+        },
+        series=series,
+        points=[_point(row, run_id, found["id"]) for row, found in zip(measured, series, strict=True)],
+    )
+
+
+def _entry_of_benchmarks(path: Path) -> Entry:
+    """Return the entry of a file of pytest-benchmark: a point for each benchmark."""
+    document = read_document(path)
+    run_id = _hash(path.read_bytes())
+    series = [_series(name, name, name, "", document.environment) for name in document.seconds]
+    points = []
+    for found, seconds in zip(series, document.seconds.values(), strict=True):
+        step = log_t_interval(seconds)
+        figures = {"step_seconds": step.value, "step_seconds_low": step.low, "step_seconds_high": step.high}
+        known = {**dict.fromkeys(METRICS), **figures, "rounds": len(seconds)}
+        points.append({"series_id": found["id"], "run_id": run_id, "flags": "", **known})
+    origin = {"started_at": document.started_at, "commit": document.commit, "label": "", "suite": ""}
+    return Entry(run={"id": run_id, "path": str(path.resolve()), **origin}, series=series, points=points)
+
+
+def fingerprint_of(environment: Environment) -> str:
+    """Return what is equal for runs whose times may be compared."""
+    return _hash(json.dumps(sorted(hard_keys(environment).items())).encode())
+
+
+def _series(case_id: str, name: str, workload: str, version: str, environment: Environment) -> Mapping[str, str]:
+    fingerprint = fingerprint_of(environment)
+    machine = hard_keys(environment)[ACCELERATORS] if environment.devices else processor(environment)
+    return {
+        "id": _hash(f"{case_id} {version} {fingerprint}".encode()),
+        "case_id": case_id,
+        "case_version": version,
+        "fingerprint": fingerprint,
+        "name": name,
+        "workload": workload,
+        "machine": machine,
+    }
+
+
+def _version(row: Row) -> str:
+    """Return what changes with the model under a case's name."""
+    return _hash(json.dumps([row.number(name) for name in _VERSION_KEYS]).encode())
+
+
+def _point(row: Row, run_id: str, series_id: str) -> Mapping[str, Any]:
+    figures = {name: row.number(name) for name in METRICS}
+    return {"series_id": series_id, "run_id": run_id, "flags": " ".join(row.flags), **figures}
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]

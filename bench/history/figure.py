@@ -1,0 +1,143 @@
+"""Series over their runs, with what changed when: a picture, and a page that needs no network."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from bench.history.trends import Trend
+from bench.labels import cut_middle
+from bench.numbers import BYTES, SECONDS, Unit, fitting
+from bench.reporting import _style
+from bench.reporting._frame import (
+    GAP,
+    LABEL_POINTS,
+    MARGIN,
+    NOTE_POINTS,
+    PANEL_POINTS,
+    Words,
+    framed,
+)
+from bench.reporting._html.figures import inlined
+from bench.reporting._html.page import filled
+from bench.reporting._style import BLUE, GREY, INK, LIGHT, VERMILION
+
+WIDTH, PLOT_HEIGHT = 10.0, 1.5
+"""In inches, as all lengths here."""
+LEFT, HEAD, FOOT = 0.95, 0.42, 0.5
+MAX_TRENDS = 60
+"""Of one figure: as many as are still read; the newest changes come first."""
+_TITLE_LENGTH = 80
+_CAPTION = (
+    "A point a run, oldest first; lines: the median of each level. Upright lines: where the level changed, with the "
+    "first commit of the new one; grey where somebody accepted the change."
+)
+
+
+def write_png(trends: Sequence[Trend], path: Path) -> None:
+    """Write the picture of *trends*."""
+    with _style.styled():
+        draw(trends).savefig(path, format="png", dpi=144, facecolor="white")
+
+
+def write_html(trends: Sequence[Trend], path: Path) -> None:
+    """Write the page of *trends*."""
+    figure = draw(trends)
+    changes = [
+        (trend.series.name, trend.series.machine, trend.metric, change) for trend in trends for change in trend.changes
+    ]
+    page = filled(
+        "trend.html.jinja",
+        title=figure.get_label(),
+        plot=inlined(figure, "trend", str(figure.get_label()), _CAPTION),
+        caption=_CAPTION,
+        changes=sorted(changes, key=lambda found: found[3].start.started_at, reverse=True),
+        trends=trends,
+    )
+    path.write_text(page, encoding="utf-8", newline="")
+
+
+def draw(trends: Sequence[Trend]) -> Figure:
+    """Return the figure: a plot a series and metric, below each other."""
+    shown = sorted((trend for trend in trends if trend.points), key=_newest_change, reverse=True)[:MAX_TRENDS]
+    left_out = sum(bool(trend.points) for trend in trends) - len(shown)
+    notes = (f"Not drawn, for want of room: {left_out:,} more series",) if left_out else ()
+    words = Words(title=_title(trends), subtitle=(_CAPTION,), notes=notes)
+    cell = HEAD + PLOT_HEIGHT + FOOT
+
+    def body(figure: Figure, top: float) -> None:
+        for number, trend in enumerate(shown):
+            _add(figure, trend, top + number * cell)
+
+    with _style.styled():
+        return framed(words, WIDTH, len(shown) * cell, body)
+
+
+def _newest_change(trend: Trend) -> str:
+    return max((change.start.started_at for change in trend.changes), default="")
+
+
+def _title(trends: Sequence[Trend]) -> str:
+    unaccepted = [change for trend in trends for change in trend.changes if not change.reason]
+    if not unaccepted:
+        return "No level changed that nobody has accepted"
+    newest = max(unaccepted, key=lambda change: change.start.started_at)
+    count = f"{len(unaccepted)} changes" if len(unaccepted) > 1 else "One change"
+    return f"{count} of level; the newest: {newest.told}"
+
+
+def _add(figure: Figure, trend: Trend, top: float) -> None:
+    """Draw *trend* with its upper edge *top* inches below the figure's."""
+    width, height = figure.get_size_inches()
+    bottom = height - top - HEAD - PLOT_HEIGHT
+    axes = figure.add_axes((LEFT / width, bottom / height, (width - LEFT - MARGIN) / width, PLOT_HEIGHT / height))
+    title = f"{cut_middle(trend.series.name, _TITLE_LENGTH)} on {cut_middle(trend.series.machine, _TITLE_LENGTH)}"
+    figure.text(MARGIN / width, (bottom + PLOT_HEIGHT + GAP) / height, title, size=PANEL_POINTS, weight="bold")
+    unit = _unit(trend)
+    values = [value / unit.size for value in trend.values]
+    axes.plot(range(len(values)), values, linestyle="none", marker=".", markersize=4, color=BLUE, alpha=0.6)
+    starts = [trend.points.index(change.start) for change in trend.changes]
+    for start, end in zip([0, *starts], [*starts, len(values)], strict=True):
+        level = statistics.median(values[start:end])
+        axes.plot([start - 0.5, end - 0.5], [level, level], color=INK, linewidth=1.2)
+    _set_axes(axes, trend, unit, values)
+    for start, change in zip(starts, trend.changes, strict=True):
+        colour = GREY if change.reason else VERMILION
+        axes.axvline(start - 0.5, color=colour, linewidth=1, linestyle=(0, (3, 2)))
+        axes.annotate(
+            f"{100 * (change.ratio - 1):+.1f} % {change.start.commit}", (start - 0.5, 1), (3, -3),
+            xycoords=axes.get_xaxis_transform(), textcoords="offset points", va="top", size=NOTE_POINTS, color=colour,
+        )  # fmt: skip
+
+
+def _set_axes(axes: Axes, trend: Trend, unit: Unit, values: Sequence[float]) -> None:
+    room = 0.15 * (max(values) - min(values)) or 0.05 * max(values)
+    axes.set_ylim(min(values) - room, max(values) + 2 * room)
+    axes.set_xlim(-0.5, len(values) - 0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.6g}"))
+    axes.set_xticks(sorted({0, len(values) - 1}), labels=_ends(trend), size=NOTE_POINTS)
+    axes.tick_params(labelsize=NOTE_POINTS, length=3, labelcolor=GREY, color=GREY)
+    first, *others = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    for last in others:
+        last.set_horizontalalignment("right")
+    axes.grid(axis="y", color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    name = trend.metric.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
+    axes.set_ylabel(f"{name} ({unit.name})" if unit.name else name, size=LABEL_POINTS, labelpad=4)
+
+
+def _ends(trend: Trend) -> list[str]:
+    points = [trend.points[0], *([trend.points[-1]] if len(trend.points) > 1 else [])]
+    return [" ".join(word for word in (point.started_at[:10], point.commit) if word) for point in points]
+
+
+def _unit(trend: Trend) -> Unit:
+    largest = max(trend.values)
+    if trend.metric.endswith("_seconds"):
+        return fitting(SECONDS, largest)
+    return fitting(BYTES, largest) if trend.metric.endswith("_bytes") else Unit(name="", size=1.0)
