@@ -45,8 +45,7 @@ def from_plain(kind: Any, plain: Any) -> Any:
     if dataclasses.is_dataclass(kind):
         return _record_from_plain(typing.cast("type", kind), plain)
     if origin is tuple:
-        _expect(plain, (list, tuple), "a list")
-        return tuple(from_plain(arguments[0], value) for value in plain)
+        return _tuple_from_plain(arguments[0], plain)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         _expect(plain, Mapping, "an object")
         return {key: from_plain(arguments[1], value) for key, value in plain.items()}
@@ -55,6 +54,13 @@ def from_plain(kind: Any, plain: Any) -> Any:
         if not isinstance(plain, shape) or (isinstance(plain, bool) and kind is not bool):
             raise TypeError(f"expected {what}, found {json.dumps(plain)[:40]}")
     return plain
+
+
+def _tuple_from_plain(kind: Any, plain: Any) -> tuple[Any, ...]:
+    _expect(plain, (list, tuple), "a list")
+    if kind is float and {*map(type, plain)} <= {float, int}:  # samples, by the thousand
+        return tuple(plain)
+    return tuple(from_plain(kind, value) for value in plain)
 
 
 def _record_from_plain(kind: type, plain: Any) -> Any:

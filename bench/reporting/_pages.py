@@ -15,8 +15,8 @@ from bench.results.rows import Row
 from bench.results.sentences import NAME_LENGTH
 from bench.results.side_by_side import names_of
 
-MAX_BARS = 100
-"""Of one figure, which is 70 cm high by then: nobody could read ten times as many, which take half a minute to draw."""
+MAX_BARS = 60
+"""Of one figure, which is 40 cm high by then: nobody could read many more, and a thousand take half a minute."""
 _TITLE_LENGTH = 70
 _REASON_LENGTH = 240
 _NAMES_LENGTH = 480

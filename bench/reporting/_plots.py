@@ -29,7 +29,7 @@ PLOT_WIDTH, PLOT_HEIGHT = 3.7, 2.6
 """In inches, as all lengths here."""
 LEFT, HEAD, FOOT, BETWEEN = 0.85, 0.42, 0.62, 0.35
 COLUMNS = 2
-MAX_SERIES = 100
+MAX_PLOTS, MAX_SERIES = 20, 60
 """Of one figure, for the same reason as that of bars."""
 ROOM = 1.12
 """How far an axis goes on beyond what it shows."""
@@ -102,7 +102,7 @@ def draw(words: Words, plots: Sequence[Plot]) -> Figure:
 def _first(plots: Sequence[Plot]) -> list[Plot]:
     """Return *plots* with as many series as there is room for, where one has too many those first that stand out."""
     room, kept = MAX_SERIES, []
-    for plot in plots:
+    for plot in plots[:MAX_PLOTS]:
         series = plot.series
         if len(series) > room:
             series = tuple(sorted(series, key=lambda one: one.is_faint)[:room])

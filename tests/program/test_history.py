@@ -1,12 +1,9 @@
 """A history whose writer is killed: it holds whole runs, and nothing else."""
 
 import json
-import random
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -53,29 +50,50 @@ def _counts(path: Path) -> tuple[int, set[int]]:
         connection.close()
 
 
+WRITER = """
+import os, random, signal, sys, time
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+from bench.history.entries import entry_of
+from bench.history.store import Store
+
+entries = [entry_of(Path(name)) for name in sys.argv[3:]]
+
+
+def write(path):
+    store = Store(f"sqlite:///{path}")
+    for entry in entries:
+        store.add(entry)
+    store.close()
+
+
+write("usual.sqlite")  # whatever is imported late is there now
+started = time.monotonic()
+write("again.sqlite")
+usual = time.monotonic() - started
+chance = random.Random(7)
+for number in range(int(sys.argv[2])):
+    child = os.fork()
+    if child == 0:
+        write(f"killed{number}.sqlite")
+        os._exit(0)
+    time.sleep(usual * chance.uniform(0.0, 1.5))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
 def test_a_writer_that_is_killed_leaves_whole_runs_alone(sandbox: Sandbox, runs: list[str]) -> None:
-    path = sandbox.directory / "history.sqlite"
-    command = [sys.executable, str(sandbox.program), "history", "add", *runs, "--db", f"sqlite:///{path}"]
-
-    def to_its_end() -> None:
-        subprocess.run(command, cwd=sandbox.directory, check=True, capture_output=True, timeout=DEADLINE_SECONDS)
-
-    started = time.monotonic()
-    to_its_end()
-    usual_seconds = time.monotonic() - started
-    chance = random.Random(7)
-    seen = set()
-    for _ in range(KILLS):
-        path.unlink(missing_ok=True)
-        process = subprocess.Popen(command, cwd=sandbox.directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(usual_seconds * (0.6 + 0.45 * chance.random()))
-        process.send_signal(signal.SIGKILL)
-        process.wait(DEADLINE_SECONDS)
-        if path.exists():
-            count, points = _counts(path)
-            seen.add(count)
-            assert points <= {10}, points
-            assert (count == 0) == (points == set())
-    to_its_end()  # what was lost is put in again, and nothing twice
-    assert _counts(path) == (RUNS, {10})
-    assert len(seen) > 1, "no kill came while runs were put in"
+    script = [sys.executable, "-c", WRITER, str(sandbox.program.parent), str(KILLS), *runs]
+    subprocess.run(script, cwd=sandbox.directory, check=True, capture_output=True, timeout=DEADLINE_SECONDS)
+    killed = sorted(sandbox.directory.glob("killed*.sqlite"))
+    seen = [_counts(path) for path in killed]
+    assert all(points <= {10} and (count == 0) == (points == set()) for count, points in seen), seen
+    counts = {count for count, _ in seen}
+    assert any(0 < count < RUNS for count in counts), f"no kill came while runs were put in: {counts}"
+    # What was lost is put in again, and nothing twice.
+    half_way = next(path for path, (count, _) in zip(killed, seen, strict=True) if 0 < count < RUNS)
+    ended = sandbox.run("history", "add", *runs, "--db", f"sqlite:///{half_way}")
+    assert ended.returncode == 0, ended.stderr
+    assert _counts(half_way) == (RUNS, {10})

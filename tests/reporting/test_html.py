@@ -60,14 +60,20 @@ def _many(make_case: MakeCase, make_rounds: MakeRounds, make_run: MakeRun) -> Ma
     axes = itertools.product(
         (f"path/to/model_{number}.py:small" for number in range(32)),
         ("fp32", "tf32", "amp_bf16", "amp_fp16"),
-        ("single", "ddp"),
+        (("single", 1), ("ddp", 2)),
         (8, 16, 32, 64),
     )
 
     def many(number: int) -> Run:
         chosen = [
-            make_case(workload=workload, precision=precision, strategy=strategy, batch_size=batch)
-            for workload, precision, strategy, batch in itertools.islice(axes, number)
+            make_case(
+                workload=workload,
+                precision=precision,
+                strategy=strategy,
+                num_devices=devices,
+                batch_size=batch // devices,
+            )
+            for workload, precision, (strategy, devices), batch in itertools.islice(axes, number)
         ]
         seconds = [0.005 * noise.lognormvariate(0, 0.02) for _ in range(3)]
         results = [
@@ -329,6 +335,7 @@ def test_the_page_stays_small(many: MakeMany, number: int, limit: float) -> None
     assert len(page.encode()) < limit * MIB
     if number > MAX_BARS:
         assert f"Not drawn, for want of room: {number - MAX_BARS:,} more cases" in page
+    if number > cases.MAX_DRAWINGS:
         assert f"The samples of {number - cases.MAX_DRAWINGS} cases are not drawn here" in page
 
 
