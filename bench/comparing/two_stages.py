@@ -31,7 +31,7 @@ SUSPICION = 0.50
 """
 One-sided p-value against the margin below which a first look asks for fresh pairs: whatever looks slower by more.
 
-What has not changed rarely does; with 0.20, four of 21 slowdowns of 5 % were not looked at again.
+What has not changed rarely does; with 0.20, some slowdowns of 5 % were not looked at again (reports/evidence/gate).
 """
 DEAD = 0.20
 """The same of a canary, to either side."""

@@ -36,8 +36,8 @@ def enter(checkout: Checkout) -> Entered:
     mapped = [str(root / found) for entry in _entries() if (found := _in_working_tree(entry, checkout)) is not None]
     layouts = [str(root / layout) for layout in LAYOUTS if (root / layout).is_dir()]
     # What was built and installed for a side has its compiled parts, which the files of a revision have not.
-    order = (*mapped, *paths, *layouts) if checkout.is_installed else (*mapped, *layouts, *paths)
-    sys.path[:] = dict.fromkeys(order)
+    first, last = (mapped, layouts) if checkout.is_installed else ([*mapped, *layouts], [])
+    sys.path[:] = [*dict.fromkeys(first), *paths, *last]
     importlib.invalidate_caches()
     has_own_workloads = is_our_own(root)
     if has_own_workloads:

@@ -10,6 +10,7 @@ from bench.reporting._frame import Words
 from bench.reporting._pages import notes, origin
 from bench.reporting._plots import Plot, Series, draw
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.results.pairs import evidence_of
 from bench.results.rows import Row
 from bench.results.side_by_side import rows_of
@@ -21,6 +22,7 @@ NEEDS = "cases that differ in their batch alone"
 """What a run must have for this figure."""
 
 
+@once
 def figure(*runs: Run) -> Figure:
     """Return the figure of one run, or of several side by side."""
     all_rows = rows_of(runs)

@@ -11,6 +11,7 @@ from bench.reporting._frame import Words
 from bench.reporting._pages import notes, origin
 from bench.reporting._plots import Plot, Series, draw
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.results.pairs import evidence_of
 from bench.results.recommendation import front, is_eligible
 from bench.results.rows import Row
@@ -26,6 +27,7 @@ NEEDS = "cases of one workload and global batch to choose between, with their me
 """What a run must have for this figure."""
 
 
+@once
 def figure(*runs: Run) -> Figure:
     """Return the figure of one run, or of several side by side."""
     all_rows = rows_of(runs)

@@ -13,6 +13,7 @@ from bench.reporting._pages import page, remarks
 from bench.reporting._style import BLUE, GREEN, INK, ORANGE, PURPLE
 from bench.result import PHASES
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.results.rows import Row
 from bench.results.side_by_side import rows_of
 
@@ -28,6 +29,7 @@ NEEDS = "measured cases"
 """What a run must have for this figure."""
 
 
+@once
 def figure(*runs: Run) -> Figure:
     """Return the figure of one run, or of several side by side."""
     all_rows = rows_of(runs)

@@ -10,6 +10,7 @@ from bench.reporting._bars import Bar, Panel, draw
 from bench.reporting._pages import page, remarks
 from bench.reporting._style import fills
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.results.rows import Row
 from bench.results.side_by_side import RUN_RATIO, rows_of
 
@@ -27,6 +28,7 @@ NEEDS = "measured cases"
 """What a run must have for this figure."""
 
 
+@once
 def figure(*runs: Run) -> Figure:
     """Return the figure of one run, or of several side by side."""
     all_rows = rows_of(runs)

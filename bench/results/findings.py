@@ -6,6 +6,7 @@ from bench import registry
 from bench.result import FAILURES
 from bench.results.finding import Finding, Topic, Verdict
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.results.pairs import Evidence, evidence_of
 from bench.results.rows import Row
 from bench.results.sentences import count
@@ -13,6 +14,7 @@ from bench.results.sentences import count
 __all__ = ["Finding", "Verdict", "findings_of"]
 
 
+@once
 def findings_of(run: Run) -> list[Finding]:
     """Return what *run* says of every topic, in the order of the files in `topics`; those it cannot speak of too."""
     evidence = evidence_of(run)

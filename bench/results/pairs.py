@@ -9,6 +9,7 @@ from bench.flags import DOUBTFUL
 from bench.labels import varied_batches
 from bench.result import DeviceInfo
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.results.rows import Row, rows
 from bench.statistics import Interval, log_t_interval
 
@@ -85,6 +86,7 @@ class Evidence:
         return [pair for pair in found if pair]
 
 
+@once
 def evidence_of(run: Run) -> Evidence:
     """Return what *run* knows."""
     return Evidence(

@@ -8,6 +8,7 @@ from bench.labels import variant
 from bench.numbers import SECONDS, TIMES, digits, size, with_interval
 from bench.reference import comparable_groups
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.results.pairs import Evidence, evidence_of
 from bench.results.rows import Row
 from bench.results.sentences import workload
@@ -31,6 +32,7 @@ class Recommendation:
     sentence: str
 
 
+@once
 def recommendations_of(run: Run) -> list[Recommendation]:
     """Return one for each workload and global batch that has two cases or more to choose between."""
     evidence = evidence_of(run)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.case import Case
 from bench.results.frame import Run
+from bench.results.once import once
 from bench.statistics import Interval
 
 
@@ -71,6 +72,7 @@ class Row:
         return Interval(value=value, low=value * step.value / step.high, high=high)
 
 
+@once
 def rows(run: Run) -> list[Row]:
     """Return one row a case, in the order of the plan."""
     cases = {case.id: case for case in run.plan.cases}
