@@ -136,9 +136,9 @@ class Worker:
             lead_steps: To train before the barrier, untimed.
         """
         run, clock, border = self.step.run, self.clock, self.clock.border
-        before = incidents.look(self.step, self.device)
+        # Before the lead: the kernel's files cool the caches, and between lead and window that makes steps 1 % longer.
+        before, usage_before = incidents.look(self.step, self.device), self.usage_meter.read()
         self.train(lead_steps)
-        usage_before = self.usage_meter.read()  # of what is timed; it takes 0.04 ms
         self.ranks.barrier()
         clock.begin()
         for _ in range(steps):

@@ -161,7 +161,10 @@ class Pool:
         Raises:
             CallError: If the worker did not end well.
         """
-        task = self._task(function=function, arguments=arguments, deadline_seconds=timeout_seconds)
+        layout_seed = random.SystemRandom().randrange(2**32)
+        task = self._task(
+            function=function, arguments=arguments, deadline_seconds=timeout_seconds, layout_seed=layout_seed
+        )
         outcome = perform(self._servers[0], task)
         self.replace_dead()
         if outcome.answer is None or outcome.answer.seen is None:
