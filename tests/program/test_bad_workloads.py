@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.measuring.sampling import MIN_STEPS
 from bench.result import CaseResult
 from bench.results import frame
 from tests.program.sandbox import Sandbox
@@ -268,7 +269,7 @@ def test_the_good_rows_are_whole(bad_run: BadRun) -> None:
     for key in (("good", "single"), ("good", "ddp"), ("litters", "single")):
         measurement = bad_run.results[key].measurement
         assert measurement is not None
-        assert measurement.window_steps >= 15
+        assert measurement.window_steps >= MIN_STEPS  # more only where steps are short, which a busy moment makes long
         assert measurement.parameters == 8 * 3 + 3
         assert (measurement.peak_allocated_bytes or 0) > 0
     table = bad_run.table.set_index(["workload", "strategy"])
