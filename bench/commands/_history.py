@@ -65,7 +65,7 @@ def _add(options: argparse.Namespace, store: Store) -> int:
 
 def _show(options: argparse.Namespace, store: Store) -> int:
     metric = options.metric or DEFAULT_METRIC
-    found = [trends.trend_of(store, one, metric) for one in trends.series_named(store, options.names)]
+    found = [trends.trend_of(store, one, metric) for one in store.all_series(options.names)]
     if not found:
         print("no series; put runs in with: history add DIR", file=sys.stderr)
         return EXIT_NOTHING
@@ -84,7 +84,7 @@ def _show(options: argparse.Namespace, store: Store) -> int:
 
 
 def _trend(options: argparse.Namespace, store: Store) -> int:
-    chosen = trends.series_named(store, options.names)
+    chosen = store.all_series(options.names)
     if not chosen:
         print("no series fits; `history show` lists them", file=sys.stderr)
         return EXIT_NOTHING
@@ -127,7 +127,7 @@ def _draw(options: argparse.Namespace, found: Sequence[Trend]) -> int:
 def _accept(options: argparse.Namespace, store: Store) -> int:
     if not options.reason:
         raise UsageError("history accept: --reason is missing; say why the change is meant")
-    chosen = trends.series_named(store, options.names)
+    chosen = store.all_series(options.names)
     if len(chosen) != 1:
         names = ", ".join(dict.fromkeys(one.name for one in chosen)) or "none"
         raise UsageError(f"history accept: {len(chosen)} series fit ({names}); name one of `history show`")

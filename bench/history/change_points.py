@@ -19,7 +19,7 @@ Times the noise and the logarithm of the number of points: what one more change 
 
 Set by tests/studies/change_points.py, whose rates are in docs/history.md.
 """
-MAX_POINTS = 400
+MAX_POINTS = 250
 """The newest that are looked at: the time grows with the square of their number."""
 _MIN_NOISE = 1e-4
 """Counters do not vary at all, and a penalty of nothing would find changes in rounding errors."""

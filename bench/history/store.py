@@ -98,12 +98,17 @@ class Store:
             for entry in entries:
                 _add(connection, entry)
 
-    def all_series(self) -> list[Series]:
-        """Return every series with its number of points, by name."""
+    def all_series(self, names: Sequence[str] = ()) -> list[Series]:
+        """Return the series in whose name, machine or id all of *names* occur, with how many points they have."""
+        wanted = [
+            (series.c.id == name) | (series.c.name + " " + series.c.machine).contains(name, autoescape=True)
+            for name in names
+        ]
         count = func.count(points.c.run_id)
         query = (
             select(series.c.id, series.c.case_id, series.c.name, series.c.workload, series.c.machine, count)
             .join(points, points.c.series_id == series.c.id)
+            .where(*wanted)
             .group_by(series.c.id, series.c.case_id, series.c.name, series.c.workload, series.c.machine)
             .order_by(series.c.name, series.c.machine, series.c.id)
         )

@@ -41,15 +41,6 @@ class Trend:
     """Oldest first."""
 
 
-def series_named(store: Store, names: Sequence[str]) -> list[Series]:
-    """Return the series in whose name, machine or id all of *names* occur."""
-    return [
-        one
-        for one in store.all_series()
-        if all(name == one.id or name in one.name or name in one.machine for name in names)
-    ]
-
-
 def trend_of(store: Store, series: Series, metric: str) -> Trend:
     """Return the trend of *metric*."""
     points = [point for point in store.points_of(series.id) if point.figures.get(metric, 0.0) > 0]

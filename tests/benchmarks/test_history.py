@@ -13,7 +13,7 @@ from bench.case import Case
 from bench.history.entries import entry_of_run
 from bench.history.schema import METRICS, points, runs, series
 from bench.history.store import Store
-from bench.history.trends import series_named, trend_of
+from bench.history.trends import trend_of
 from bench.result import CaseResult
 from bench.results.frame import Run
 
@@ -50,7 +50,7 @@ def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.mark.benchmark(group="history")
 def test_the_trend_of_one_case_among_a_million_points(store: Store, benchmark: BenchmarkFixture) -> None:
     def trend() -> int:
-        (one,) = series_named(store, ["case 123"])
+        (one,) = store.all_series(["case 123"])
         return len(trend_of(store, one, "step_seconds").points)
 
     assert benchmark.pedantic(trend, rounds=5, iterations=1) == RUNS  # type: ignore[no-untyped-call]  # as the plugin has it
