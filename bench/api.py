@@ -17,7 +17,7 @@ from bench.commands._progress import Progress
 from bench.commands._request import request_from
 from bench.comparing.comparison import Comparison, compare
 from bench.comparing.sides import Side, figures_of
-from bench.errors import BenchError, NothingToMeasureError, UsageError
+from bench.errors import NothingToMeasureError, UsageError
 from bench.measuring.task import IN_WORKER
 from bench.reporting._columns import columns
 from bench.results import frame
@@ -220,6 +220,3 @@ def _table(found: Comparison) -> pd.DataFrame:
     ]
     names = ["case", "ratio", "ratio_low", "ratio_high", "verdict", "why", "changes"]
     return pd.DataFrame(records, columns=names)
-
-
-__all__ = ["BenchError", "Results", "load", "run", "spec_of"]

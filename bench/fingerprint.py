@@ -50,6 +50,11 @@ def processor(environment: Environment) -> str:
     return f"{name}, {cores} cores" if name and cores else name
 
 
+def machine(environment: Environment) -> str:
+    """Return the accelerators, or the processor where there are none; empty where neither is known."""
+    return hard_keys(environment)[ACCELERATORS] if environment.devices else processor(environment)
+
+
 def soft_keys(environment: Environment) -> Mapping[str, str]:
     """Return the soft keys, with what the CPU attained among them: it tells of a machine that was slow for a while."""
     rates = environment.attained_flops_per_second

@@ -10,6 +10,8 @@ from bench.result import Measurement, Phase
 from bench.statistics import geometric_mean
 
 Function = Callable[[Measurement, Case], float | None]
+WORK = ("parameters", "step_flops")
+"""Metrics of which one differs where the case is another one under the same name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

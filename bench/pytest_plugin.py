@@ -72,10 +72,10 @@ def _models(path: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def _stepbench_pool() -> Iterator[Any]:
     """Start what starts workers, with the first test that needs it, and end it with the session."""
-    from bench.testing import started_pool  # noqa: PLC0415 (as said above)
+    from bench.testing import pool  # noqa: PLC0415 (as said above)
 
-    with started_pool() as pool:
-        yield pool
+    with pool() as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the fixture `train_step` does: fresh workers through pytest-benchmark, and the bars of a test."""
 
-import contextlib
 import dataclasses
 import itertools
 import json
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.comparing.pytest_benchmark import WORKERS_KEY, worker_seconds
-from bench.errors import BenchError, UsageError
+from bench.errors import UsageError
 from bench.exporting.pytest_benchmark import extra_info
 from bench.fingerprint import hard_keys
 from bench.metrics import step_seconds
@@ -248,11 +247,6 @@ class Stepper:
         return str(self.request.node.nodeid)
 
 
-@contextlib.contextmanager
-def started_pool() -> Iterator[Pool]:
-    """Start what starts workers."""
-    with Pool(NUM_SERVERS, usual_start_method(), dict(os.environ)) as pool:
-        yield pool
-
-
-__all__ = ["BenchError", "Step", "Stepper", "started_pool"]
+def pool() -> Pool:
+    """Return what starts workers, once it is entered."""
+    return Pool(NUM_SERVERS, usual_start_method(), dict(os.environ))

@@ -15,7 +15,7 @@ from bench.case import Case
 from bench.commands._attained import attained
 from bench.commands._destination import make_directory, usual_directory
 from bench.commands._progress import Progress
-from bench.commands._report import EXIT_NOTHING, exit_status_of, report
+from bench.commands._report import EXIT_NOTHING, Ending, exit_status_of, report
 from bench.commands._request import Request
 from bench.errors import BenchError, UsageError
 from bench.flags import TAKEN_SHARE
@@ -46,10 +46,6 @@ class Work:
     planned: Sequence[PlannedCase]
     earlier: Sequence[CaseResult]
     directory: Path
-
-
-Ending = Interrupted | BenchError | OSError | None
-"""What ended the measuring before its time, if anything did."""
 
 
 def run(request: Request) -> int:

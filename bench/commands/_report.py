@@ -17,12 +17,12 @@ from bench.results.frame import Run
 from bench.running.journal import FILE_NAME, JournalWriter
 from bench.running.session import Interrupted, interrupts_held
 
+Ending = Interrupted | BenchError | OSError | None
+"""What ended the measuring before its time, if anything did."""
 EXIT_REPORT, EXIT_NOTHING, EXIT_FAILED = 2, 3, 4
 
 
-def report(
-    directory: Path, request: Request, ending: Interrupted | BenchError | OSError | None, servers_seconds: float
-) -> int:
+def report(directory: Path, request: Request, ending: Ending, servers_seconds: float) -> int:
     """
     Write every report of the run in *directory* and return the exit status.
 
@@ -76,7 +76,7 @@ def _add_to_history(run: Run, url: str) -> bool:
     return True
 
 
-def exit_status_of(ending: Interrupted | BenchError | OSError | None) -> int:
+def exit_status_of(ending: Ending) -> int:
     """Return the exit status for what ended a run of which there is nothing to report; an error is raised again."""
     if isinstance(ending, Interrupted):
         return ending.exit_status

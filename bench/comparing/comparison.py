@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from bench.comparing.sides import BY_SOURCE, EXACT, MEMORY, WORK, Figures, Side
+from bench.comparing.sides import BY_SOURCE, EXACT, MEMORY, Figures, Side
 from bench.fingerprint import Difference, differences
 from bench.flags import DOUBTFUL
+from bench.metrics import WORK
 from bench.result import FAILURES
 from bench.statistics import (
     MARGIN_RATIO,

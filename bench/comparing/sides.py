@@ -9,7 +9,7 @@ from bench import flags
 from bench.case import Case
 from bench.comparing.pytest_benchmark import is_time, read_document
 from bench.errors import JournalError
-from bench.metrics import METRICS, step_seconds
+from bench.metrics import METRICS, WORK, step_seconds
 from bench.reference import comparable_groups, reference_of
 from bench.result import NOT_REACHED, STATUSES, CaseResult, Counters, Environment, Plan, worst_of
 from bench.running import journal
@@ -21,8 +21,6 @@ BY_SOURCE = {"operators", "host_syncs", "optimizer_host_syncs", "collectives", "
 """Those of them that a dispatch mode and the profiler count each in its own way."""
 LATE_FREES_BYTES = 4096
 """Between ranks on a CPU gloo's threads free some bytes before the peak or after it: 72 of them in one of four runs."""
-WORK = ("parameters", "step_flops")
-"""Where one of these differs, the case is another one under the same name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.comparing.pytest_benchmark import read_document
-from bench.fingerprint import ACCELERATORS, hard_keys, processor
+from bench.fingerprint import hard_keys, machine
 from bench.history.schema import METRICS
+from bench.metrics import WORK
 from bench.result import Environment
 from bench.results import frame
 from bench.results.frame import Run
@@ -19,8 +20,6 @@ from bench.statistics import log_t_interval
 
 _HASH_LENGTH = 16
 """Letters of an id: 64 bits, of which a million runs are not in danger of sharing one."""
-_VERSION_KEYS = ("parameters", "step_flops")
-"""Where one of these differs, the case is another one under the same name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,6 @@ def fingerprint_of(environment: Environment) -> str:
 
 def _series(case_id: str, name: str, workload: str, version: str, environment: Environment) -> Mapping[str, str]:
     fingerprint = fingerprint_of(environment)
-    machine = hard_keys(environment)[ACCELERATORS] if environment.devices else processor(environment)
     return {
         "id": _hash(f"{case_id} {version} {fingerprint}".encode()),
         "case_id": case_id,
@@ -96,13 +94,13 @@ def _series(case_id: str, name: str, workload: str, version: str, environment: E
         "fingerprint": fingerprint,
         "name": name,
         "workload": workload,
-        "machine": machine,
+        "machine": machine(environment),
     }
 
 
 def _version(row: Row) -> str:
     """Return what changes with the model under a case's name."""
-    return _hash(json.dumps([row.number(name) for name in _VERSION_KEYS]).encode())
+    return _hash(json.dumps([row.number(name) for name in WORK]).encode())
 
 
 def _point(row: Row, run_id: str, series_id: str) -> Mapping[str, Any]:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from bench.case import Case
 from bench.fingerprint import processor
+from bench.metrics import WORK
 from bench.results.frame import Run
 from bench.results.rows import Row, rows
 from bench.statistics import unpaired_ratio
 
-WORK = ("parameters", "step_flops")
-"""Columns in which the same model is the same."""
 RUN_RATIO = "run_ratio"
 """Column: throughput over that of the same case in the first run, with `_low` and `_high`."""
 

@@ -9,10 +9,10 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measuring.worker import Worker
+from bench.pytest_plugin import ReplayTimer
 from bench.selftest import _turns
 from bench.selftest.bare_loop import bare
 from bench.statistics import paired_ratio
-from tests.benchmarks.replay import ReplayTimer
 
 BAR_RATIO = 0.01
 PAIRS = 100

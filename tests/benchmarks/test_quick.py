@@ -9,11 +9,11 @@ from bench import suite
 from bench.case import Case
 from bench.comparing.pytest_benchmark import ROUND_IS_WORKER, ROUND_KEY
 from bench.metrics import METRICS, step_seconds
+from bench.pytest_plugin import ReplayTimer
 from bench.result import Measurement
 from bench.running.matrix import expand, judge, num_processes
 from bench.running.pool import Pool
 from bench.suite import AxisValues
-from tests.benchmarks.replay import ReplayTimer
 
 ROUNDS = 8
 """The fewest after which a 95 % interval over workers holds what it says."""

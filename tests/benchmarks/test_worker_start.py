@@ -7,9 +7,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.case import Case
+from bench.pytest_plugin import ReplayTimer
 from bench.result import Measurement
 from bench.running.pool import Pool
-from tests.benchmarks.replay import ReplayTimer
 
 BAR_SECONDS = 0.050
 WORKERS = 9

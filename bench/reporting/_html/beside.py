@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bench.numbers import size, times_with_interval, with_interval
 from bench.reporting import _unmeasured
 from bench.reporting._html import figures, origin
-from bench.reporting._html.cases import doubt
+from bench.reporting._html.cases import doubts
 from bench.reporting._html.page import VERDICTS, filled
 from bench.reporting._html.table import Cell, Column, Table, axes, cell_of, interval_cell, of_columns
 from bench.results.findings import findings_of
@@ -50,7 +50,7 @@ def render(runs: Sequence[Run]) -> str:
         "beside.html.jinja",
         origins=origins,
         recommendations={name: [found.sentence for found in recommendations_of(run)] for name, run in named.items()},
-        doubts=[doubt(name) for name in dict.fromkeys(flag for row in all_rows for flag in row.flags)],
+        doubts=doubts(all_rows),
         claims=_claims(named.items()),
         table=_table(all_rows, list(named)),
         plots=figures.plots(runs) if any(row.is_measured for row in all_rows) else [],

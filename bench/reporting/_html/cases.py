@@ -146,6 +146,11 @@ def _detail(row: Row, results: Sequence[CaseResult], logs: _Logs, *, is_drawn: b
     )
 
 
+def doubts(rows: Sequence[Row]) -> list[Doubt]:
+    """Return what the flags of *rows* mean, each once."""
+    return [doubt(name) for name in dict.fromkeys(flag for row in rows for flag in row.flags)]
+
+
 def doubt(name: str) -> Doubt:
     """Return what the flag *name* means."""
     known = FLAGS.get(name)

@@ -5,7 +5,7 @@ import datetime
 import shlex
 from collections.abc import Mapping, Sequence
 
-from bench.fingerprint import ACCELERATORS, hard_keys, processor, soft_keys
+from bench.fingerprint import hard_keys, machine, soft_keys
 from bench.reporting._terminal import program
 from bench.result import Environment, Plan
 from bench.results.frame import Run
@@ -33,16 +33,16 @@ def origin(run: Run) -> Origin:
     """Return the origin of *run*."""
     plan = run.plan
     command = _without_out(plan.command)
-    machine = _machine(plan.environment)
+    place = _machine(plan.environment)
     said = (
-        machine,
+        place,
         _time(plan.started_at),
         plan.label,
         f"suite {plan.suite}" if plan.suite else "",
         f"commit {plan.commit}" if plan.commit else "",
     )
     return Origin(
-        machine=machine,
+        machine=place,
         summary=tuple(words for words in said if words),
         hard=_present(hard_keys(plan.environment)),
         soft=_present(soft_keys(plan.environment)),
@@ -54,8 +54,7 @@ def origin(run: Run) -> Origin:
 
 def _machine(environment: Environment) -> str:
     """Return the accelerators, or the processor where there are none, and the name of the host."""
-    known = hard_keys(environment)[ACCELERATORS] if environment.devices else processor(environment)
-    what = known or "unknown processor"
+    what = machine(environment) or "unknown processor"
     host = environment.soft.get("hostname")
     return f"{what} ({host})" if host else what
 

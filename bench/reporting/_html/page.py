@@ -65,7 +65,7 @@ def render(run: Run) -> str:
         frame=samples,
         details=cases.details(run, all_rows),
         missing=_unmeasured.groups(all_rows),
-        doubts=[cases.doubt(name) for name in dict.fromkeys(flag for row in all_rows for flag in row.flags)],
+        doubts=cases.doubts(all_rows),
         glossary=cases.glossary(all_rows),
     )
 
