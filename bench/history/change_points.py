@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import ruptures
 
+from bench.statistics import MARGIN_RATIO
+
 MIN_POINTS = 4
 """Of a level: below that one cannot tell a new level from a few bad days."""
-MIN_CHANGE_RATIO = 0.02
-"""A smaller change is none, however certain: that of `compare` and `ab`."""
 PENALTY = 3.0
 """
 Times the noise and the logarithm of the number of points: what one more change must explain.
@@ -65,7 +65,7 @@ def change_points(values: Sequence[float]) -> list[ChangePoint]:
     found = []
     before = levels[0]
     for (border, end), after in zip(itertools.pairwise(borders[1:]), levels[1:], strict=True):
-        is_large = abs(math.log(after / before)) >= math.log1p(MIN_CHANGE_RATIO)
+        is_large = abs(math.log(after / before)) >= math.log1p(MARGIN_RATIO)
         if is_large and _nearer(recent[border:end], after, before) >= MIN_POINTS:
             found.append(ChangePoint(index=skipped + border, before=before, after=after))
             before = after

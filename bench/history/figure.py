@@ -55,7 +55,6 @@ def write_html(trends: Sequence[Trend], path: Path) -> None:
         plot=inlined(figure, "trend", str(figure.get_label()), _CAPTION),
         caption=_CAPTION,
         changes=sorted(changes, key=lambda found: found[3].start.started_at, reverse=True),
-        trends=trends,
     )
     path.write_text(page, encoding="utf-8", newline="")
 

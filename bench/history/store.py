@@ -112,9 +112,9 @@ class Store:
             .group_by(series.c.id, series.c.case_id, series.c.name, series.c.workload, series.c.machine)
             .order_by(series.c.name, series.c.machine, series.c.id)
         )
-        names = ("id", "case_id", "name", "workload", "machine", "num_points")
+        fields = [field.name for field in dataclasses.fields(Series)]
         with self.transaction() as connection:
-            return [Series(**dict(zip(names, row, strict=True))) for row in connection.execute(query)]
+            return [Series(**dict(zip(fields, row, strict=True))) for row in connection.execute(query)]
 
     def points_of(self, series_id: str) -> list[Point]:
         """Return the points of a series, oldest first."""
