@@ -129,7 +129,7 @@ def run(
 
     Raises:
         UsageError: If a value is not known, or a function cannot be found by other processes; one line.
-        NothingToMeasureError: If no case runs here.
+        NothingToMeasureError: If no worker can be started; that a case cannot run here is a row of the results.
         KeyboardInterrupt: If it was interrupted; what was measured is on the disk.
     """
     if IN_WORKER in os.environ:
@@ -138,7 +138,7 @@ def run(
             "`if __name__ == '__main__':`, or the workload into a file of its own"
         )
     many: Mapping[str, Any] = {
-        "workload": [spec_of(one) for one in _listed(workload)],
+        "workload": [spec_of(one) for one in _listed(workload)] or workload,
         "device": device,
         "strategy": strategy,
         "precision": precision,
@@ -149,9 +149,11 @@ def run(
         "global-batch-size": global_batch_size,
         "num-devices": num_devices,
     }
-    words = [word for name, values in many.items() for value in _listed(values) for word in (f"--{name}", str(value))]
+    if empty := [name for name, values in many.items() if isinstance(values, (list, tuple)) and not values]:
+        raise UsageError(f"{empty[0]} has no values; leave it out for those of the suite")
+    words = [f"--{name}={value}" for name, values in many.items() for value in _listed(values)]
     single = {"suite": suite, "rounds": rounds, "budget": budget, "seed": seed, "label": label or None, "out": out}
-    words += [word for name, value in single.items() if value is not None for word in (f"--{name}", str(value))]
+    words += [f"--{name}={value}" for name, value in single.items() if value is not None]
     parser = Parser(prog="bench.run", allow_abbrev=False)
     run_command.add_arguments(parser)
     request = request_from(parser.parse_args([*words, "--quiet"]))
@@ -159,6 +161,8 @@ def run(
     if isinstance(ending, Interrupted):
         raise KeyboardInterrupt(f"what was measured is in {directory}") from None
     if ending is not None:
+        if directory is not None:
+            ending.add_note(f"what was measured is in {directory}")
         raise ending
     if directory is None:
         raise NothingToMeasureError("nothing was measured")
@@ -197,6 +201,9 @@ def spec_of(workload: str | Function) -> str:
             f"workload '{name}' is in no file, where other processes could import it; begin its cell with "
             f"`%%writefile my_model.py` and give 'my_model.py:{name}'"
         )
+    module = getattr(workload, "__module__", "")
+    if "." in module and (file.parent / "__init__.py").is_file():  # its imports may be relative to its package
+        return f"{module}:{name}"
     return f"{os.path.relpath(file)}:{name}"
 
 

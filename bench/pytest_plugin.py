@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bench.testing import Stepper
 
 # Nothing of ours is imported here: every pytest run of an environment loads this file, and most have no such test.
-FIXTURE = "train_step"
 GPUS = Path("/proc/driver/nvidia/gpus")
 
 
@@ -39,15 +38,6 @@ class ReplayTimer:
 
 
 TIMER = ReplayTimer()
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let pytest-benchmark read our timer in the tests that ask for the fixture, whatever else their marker says."""
-    if FIXTURE not in getattr(item, "fixturenames", ()):
-        return
-    marker = item.get_closest_marker("benchmark")
-    options: dict[str, Any] = {**(marker.kwargs if marker else {}), "timer": TIMER.read}
-    item.add_marker(pytest.mark.benchmark(**options), append=False)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -79,7 +69,17 @@ def _stepbench_pool() -> Iterator[Any]:
 
 
 @pytest.fixture
-def train_step(request: pytest.FixtureRequest, benchmark: Any, _stepbench_pool: Any) -> "Stepper":
+def _stepbench_timer(request: pytest.FixtureRequest) -> None:
+    """Let pytest-benchmark read our timer in this test, whatever else its marker says."""
+    marker = request.node.get_closest_marker("benchmark")
+    options: dict[str, Any] = {**(marker.kwargs if marker else {}), "timer": TIMER.read}
+    request.node.add_marker(pytest.mark.benchmark(**options), append=False)
+
+
+@pytest.fixture
+def train_step(
+    request: pytest.FixtureRequest, _stepbench_timer: None, benchmark: Any, _stepbench_pool: Any
+) -> "Stepper":
     """Time a training step: ``train_step("my_model.py:small", precision="amp_bf16")``; see `bench.testing.Stepper`."""
     from bench.testing import Stepper  # noqa: PLC0415 (as said above)
 

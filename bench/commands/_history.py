@@ -2,24 +2,31 @@
 
 import argparse
 import datetime
+import itertools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.commands._destination import reports_directory
 from bench.commands._progress import counted
 from bench.commands.history import DEFAULT_METRIC
-from bench.errors import UsageError, unknown_value
+from bench.errors import JournalError, UsageError, unknown_value
 from bench.history import trends
-from bench.history.entries import entry_of
+from bench.history.entries import DOCUMENT_SUFFIX, Entry, entry_of, entry_of_benchmarks, entry_of_run
 from bench.history.schema import METRICS
-from bench.history.store import Acceptance, Store
+from bench.history.store import SHORT_ID_LENGTH, Acceptance, Point, Series, Store
 from bench.history.trends import Trend
 from bench.numbers import SECONDS, digits, size, with_unit
 from bench.reporting._terminal import stdout_console, text_table
+from bench.results import frame
+from bench.running import journal
 
 FILE_NAME = "history.sqlite"
-EXIT_DONE, EXIT_NOTHING = 0, 3
+EXIT_DONE, EXIT_MISTAKE, EXIT_NOTHING = 0, 2, 3
+READING = {"show", "trend"}
+"""Actions that make no history where there is none."""
+WHY_IT_STAYED = "the journal is gone, or another run lies there; if it was moved: history add DIR"
 DRAWN_METRICS = (DEFAULT_METRIC, "peak_allocated_bytes", "operators")
 """Of every series, in a figure."""
 _SHOWN = 20
@@ -32,23 +39,26 @@ def run(options: argparse.Namespace) -> int:
         raise unknown_value("", options.metric, tuple(METRICS), "--metric: ")
     actions: dict[str, Callable[[argparse.Namespace, Store], int]] = {
         "add": _add,
+        "import": _import,
         "show": _show,
         "trend": _trend,
         "accept": _accept,
         "rebuild": _rebuild,
     }
-    store = Store(options.db or usual_url())
+    is_reading = options.action in READING
+    store = Store(options.db or usual_url(makes_folder=not is_reading), must_exist=is_reading)
     try:
         return actions[options.action](options, store)
     finally:
         store.close()
 
 
-def usual_url() -> str:
-    """Return the address of the history beside the runs, whose folder is made where it is not there."""
+def usual_url(*, makes_folder: bool = True) -> str:
+    """Return the address of the history beside the runs."""
     directory = reports_directory()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        if makes_folder:
+            directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"'{directory}' cannot be made ({error.strerror}); name a database with --db") from None
     return f"sqlite:///{directory / FILE_NAME}"
@@ -56,22 +66,61 @@ def usual_url() -> str:
 
 def _add(options: argparse.Namespace, store: Store) -> int:
     if not options.names:
-        raise UsageError("history add: no run is named; give the directories of runs")
-    for name in options.names:
-        is_new = store.add(entry_of(Path(name)))
-        print(f"{name}: {'added' if is_new else 'was there already'}")
-    return EXIT_DONE
+        raise UsageError("history add: no run is named; give the directories of runs, or their folder")
+    return _put_in(store, options.names, _runs, lambda path: entry_of_run(frame.load(path)))
+
+
+def _import(options: argparse.Namespace, store: Store) -> int:
+    if not options.names:
+        raise UsageError("history import: no file is named; give JSON files of pytest-benchmark, or their folder")
+    return _put_in(store, options.names, _documents, entry_of_benchmarks)
+
+
+def _put_in(
+    store: Store, names: Sequence[str], found_at: Callable[[Path], Sequence[Path]], read: Callable[[Path], Entry]
+) -> int:
+    """Put all that is *found_at* each of *names* into the history; what cannot be read is told, the rest goes in."""
+    status = EXIT_DONE
+    for path in itertools.chain.from_iterable([found_at(Path(name)) for name in names]):
+        try:
+            entry = read(path)
+        except JournalError as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = EXIT_MISTAKE
+        else:
+            print(f"{path}: {store.add(entry)}")
+    return status
+
+
+def _runs(path: Path) -> list[Path]:
+    """Return a run's directory or journal as it is, or the runs below a folder."""
+    if path.suffix == DOCUMENT_SUFFIX:
+        raise UsageError(f"history add: '{path}' is no run; what pytest-benchmark wrote goes in with: history import")
+    is_folder = path.is_dir() and not (path / journal.FILE_NAME).is_file()
+    below = sorted(found.parent for found in path.rglob(journal.FILE_NAME)) if is_folder else []
+    return below or [path]
+
+
+def _documents(path: Path) -> list[Path]:
+    """Return the file, or those below a folder, such as the storage of pytest-benchmark."""
+    if path.suffix == DOCUMENT_SUFFIX:
+        return [path]
+    found = sorted(path.rglob(f"*{DOCUMENT_SUFFIX}"))
+    if not found:
+        raise UsageError(f"history import: '{path}' is no {DOCUMENT_SUFFIX} file, and has none below it")
+    return found
 
 
 def _show(options: argparse.Namespace, store: Store) -> int:
     metric = options.metric or DEFAULT_METRIC
-    found = [trends.trend_of(store, one, metric) for one in store.all_series(options.names)]
+    found = trends.trends_of(store, store.all_series(options.names), (metric,))
     if not found:
         print("no series; put runs in with: history add DIR", file=sys.stderr)
         return EXIT_NOTHING
     rows = [
         (
             trend.series.name,
+            trend.series.id[:SHORT_ID_LENGTH],
             trend.series.machine,
             str(len(trend.points)),
             shown(trend.values[-1], metric) if trend.values else "",
@@ -79,35 +128,37 @@ def _show(options: argparse.Namespace, store: Store) -> int:
         )
         for trend in found
     ]
-    stdout_console().print(text_table(("series", "machine", "points", "newest", "last change"), rows))
+    stdout_console().print(text_table(("series", "id", "machine", "points", "newest", "last change"), rows))
     return EXIT_DONE
 
 
 def _trend(options: argparse.Namespace, store: Store) -> int:
-    chosen = store.all_series(options.names)
+    chosen = _fitting(options, store)
     if not chosen:
         print("no series fits; `history show` lists them", file=sys.stderr)
         return EXIT_NOTHING
     if options.png or options.html:
         metrics = (options.metric,) if options.metric else DRAWN_METRICS
-        return _draw(options, [trends.trend_of(store, one, metric) for one in chosen for metric in metrics])
-    if len(chosen) > 1:
-        names = ", ".join(dict.fromkeys(one.name for one in chosen))
-        raise UsageError(f"history trend: {len(chosen)} series fit: {names}; name one, or use --png")
+        return _draw(options, trends.trends_of(store, chosen, metrics))
     metric = options.metric or DEFAULT_METRIC
-    trend = trends.trend_of(store, chosen[0], metric)
+    (trend,) = trends.trends_of(store, [_the_one(options, chosen)], (metric,))
     starts = {change.start.run_id: change for change in trend.changes}
     rows = []
     for point in trend.points[-_SHOWN:]:
         change = starts.get(point.run_id)
         told = change.told if change else ""
         value = shown(point.figures[metric], metric)
-        rows.append((point.started_at, point.commit, value, " ".join(point.flags), told))
-    stdout_console().print(text_table(("time", "commit", metric, "flags", "change"), rows))
+        rows.append((_minute(point), point.commit, value, " ".join(point.flags), told))
+    stdout_console().print(text_table(("time", "commit", trend.metric_name, "flags", "change"), rows))
     older = [change for change in trend.changes if change.start not in trend.points[-_SHOWN:]]
     for change in older:
-        print(f"earlier: {change.start.started_at} {change.told}")
+        print(f"earlier: {_minute(change.start)} {change.told}")
     return EXIT_DONE
+
+
+def _minute(point: Point) -> str:
+    """Return when its run began, as a person reads it."""
+    return point.started_at[: len("2026-01-01T00:00")].replace("T", " ")
 
 
 def _draw(options: argparse.Namespace, found: Sequence[Trend]) -> int:
@@ -127,34 +178,63 @@ def _draw(options: argparse.Namespace, found: Sequence[Trend]) -> int:
 def _accept(options: argparse.Namespace, store: Store) -> int:
     if not options.reason:
         raise UsageError("history accept: --reason is missing; say why the change is meant")
-    chosen = store.all_series(options.names)
-    if len(chosen) != 1:
-        names = ", ".join(dict.fromkeys(one.name for one in chosen)) or "none"
-        raise UsageError(f"history accept: {len(chosen)} series fit ({names}); name one of `history show`")
+    chosen = _the_one(options, _fitting(options, store))
     metric = options.metric or DEFAULT_METRIC
-    trend = trends.trend_of(store, chosen[0], metric)
-    changes = [change for change in trend.changes if options.commit in (None, change.start.commit)]
+    (trend,) = trends.trends_of(store, [chosen], (metric,))
+    changes = [change for change in trend.changes if options.commit is None or _is_of(change.start, options.commit)]
     if not changes:
-        known = ", ".join(change.start.commit for change in trend.changes) or "none"
-        raise UsageError(f"history accept: no such change of {metric}; changes begin at commit: {known}")
-    acceptance = Acceptance(
-        series_id=chosen[0].id, metric=metric, run_id=changes[-1].start.run_id, reason=options.reason
-    )
+        known = ", ".join(change.start.name for change in trend.changes) or "none"
+        raise UsageError(f"history accept: no such change of {metric}; changes begin at: {known}")
+    acceptance = Acceptance(series_id=chosen.id, metric=metric, run_id=changes[-1].start.run_id, reason=options.reason)
     store.accept(acceptance, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
-    print(f"accepted: {chosen[0].name}: {changes[-1].told}")
+    print(f"accepted: {chosen.name}: {changes[-1].told}")
     return EXIT_DONE
+
+
+def _is_of(point: Point, commit: str) -> bool:
+    """Whether *commit* names that of *point*, shortened or in full."""
+    known = point.commit.removesuffix("-dirty")
+    return bool(known) and (known.startswith(commit) or commit.startswith(known))
+
+
+def _fitting(options: argparse.Namespace, store: Store) -> list[Series]:
+    """Return the series that are meant: those of exactly the name, where there are any."""
+    found = store.all_series(options.names)
+    return [one for one in found if one.name in options.names] or found
+
+
+def _the_one(options: argparse.Namespace, found: Sequence[Series]) -> Series:
+    """Return the only series of *found*, or of several with one name and machine the one that goes on."""
+    if len({(one.name, one.machine) for one in found}) != 1:
+        names = ", ".join(f"{one.name} ({one.id[:SHORT_ID_LENGTH]})" for one in found) or "none"
+        raise UsageError(f"history {options.action}: {len(found)} series fit: {names}; write more of a name, or an id")
+    newest = max(found, key=lambda one: one.newest_at)
+    if len(found) > 1:
+        others = ", ".join(one.id[:SHORT_ID_LENGTH] for one in found if one is not newest)
+        print(f"the newest of {len(found)} series of this name; the others: {others}", file=sys.stderr)
+    return newest
 
 
 def _rebuild(options: argparse.Namespace, store: Store) -> int:
-    paths = [Path(row["path"]) for row in store.all_runs() if row["path"]]
-    paths += [Path(name) for name in options.names]
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise UsageError(f"'{missing[0]}' is gone, and the index would lose its run; keep journals, or use history add")
-    entries = [entry_of(path) for path in paths]
-    store.replace_all(entries)
-    print(f"made anew from {counted(len(entries), 'journal')}")
+    if options.names:
+        raise UsageError(f"history rebuild: '{options.names[0]}' is of no use; put runs in with: history add DIR")
+    known = store.all_runs()
+    found = {row["id"]: entry for row in known if (entry := _read_again(row))}
+    store.renew(found)
+    print(f"made anew from {counted(len(found), 'journal')}")
+    if left := len(known) - len(found):
+        print(f"{counted(left, 'run')} stayed as in the index: {WHY_IT_STAYED}")
     return EXIT_DONE
+
+
+def _read_again(row: Mapping[str, Any]) -> Entry | None:
+    """Return the entry of a run from its journal; None: that is not there any more."""
+    try:
+        entry = entry_of(Path(row["path"]))
+    except JournalError:
+        return None
+    is_same = (entry.run["started_at"], entry.run["commit"]) == (row["started_at"], row["commit"])
+    return entry if is_same else None
 
 
 def _last_change(trend: Trend) -> str:

@@ -68,6 +68,9 @@ def request_from(options: argparse.Namespace) -> Request:
     if options.resume is not None and options.out is not None:
         raise UsageError("--out cannot stand beside --resume; a resumed run stays in its directory")
     formats, figure_formats = _options.checked_formats(options)
+    history_url = options.db or ("" if options.history else None)
+    if history_url is not None:
+        _check_history(history_url)
     return Request(
         chosen_suite=chosen,
         axes=axes,
@@ -82,13 +85,21 @@ def request_from(options: argparse.Namespace) -> Request:
         resume=options.resume,
         has_plan_options=any(getattr(options, name) is not None for name in PLAN_OPTIONS),
         start_method=options.start_method,
-        history_url=options.db or ("" if options.history else None),
+        history_url=history_url,
         quiet=options.quiet,
         verbose=options.verbose,
         added_seconds=options.budget if options.resume is not None else None,
         names_suite=options.suite is not None,
         started=started,
     )
+
+
+def _check_history(url: str) -> None:
+    """Open it once: nobody wants to hear after ten minutes that it cannot be written."""
+    from bench.commands._history import usual_url  # noqa: PLC0415 (SQLAlchemy, which few runs need)
+    from bench.history.store import Store  # noqa: PLC0415
+
+    Store(url or usual_url()).close()
 
 
 def _sampling(options: argparse.Namespace, chosen: Suite, environment: Environment) -> SamplingPlan:

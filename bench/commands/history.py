@@ -5,7 +5,8 @@ from pathlib import Path
 
 DEFAULT_METRIC = "step_seconds"
 ACTIONS = {
-    "add": "put finished runs in, or what pytest-benchmark wrote as JSON",
+    "add": "put runs in: their directories or journals, or a folder of them",
+    "import": "put in what pytest-benchmark wrote as JSON: files, or a folder of them",
     "show": "a line a series: a case on one kind of machine",
     "trend": "the points of a series, and where their level changed; as a figure with --png or --html",
     "accept": "take note that a change is meant, with a reason",
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told = "; ".join(f"{name}: {summary}" for name, summary in ACTIONS.items())
     parser.add_argument("action", choices=tuple(ACTIONS), metavar="ACTION", help=told)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="runs to add; of trend and accept: a part of a series' name"
+        "names", nargs="*", metavar="NAME", help="what to put in; of show, trend and accept: a part of a series' name"
     )
     parser.add_argument(
         "--db", metavar="URL", help="sqlite:///FILE or postgresql+psycopg://HOST/NAME (reports/history.sqlite)"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import flags
 from bench.case import Case
-from bench.comparing.pytest_benchmark import is_time, read_document
+from bench.comparing.pytest_benchmark import Benchmark, is_time, read_document
 from bench.errors import JournalError
 from bench.metrics import METRICS, WORK, step_seconds
 from bench.reference import comparable_groups, reference_of
@@ -66,7 +66,7 @@ def load(path: Path) -> Side:
     """
     if path.suffix == ".json":
         document = read_document(path)
-        cases = {name: Figures(label=name, step_seconds=values) for name, values in document.seconds.items()}
+        cases = {name: figures_of_benchmark(name, found) for name, found in document.benchmarks.items()}
         return Side(name=str(path), environment=document.environment, cases=cases)
     content = journal.read(path)
     for line, result in zip(content.result_lines, content.results, strict=True):
@@ -129,9 +129,28 @@ def _figures(case: Case, results: Sequence[CaseResult], plan: Plan, reference: M
         speedups=[reference[number] / own[number] for number in sorted(own.keys() & reference.keys())],
         exact={name: int(value) for name, value in exact.items() if value is not None},
         counters_source=counted.source if counted else "",
-        memory_tolerance_bytes=LATE_FREES_BYTES if case.device_type == "cpu" and case.num_devices > 1 else 0,
+        memory_tolerance_bytes=_memory_tolerance_bytes(case.device, case.num_devices),
         flags=flags.raised(results, plan),
     )
+
+
+def figures_of_benchmark(name: str, found: Benchmark) -> Figures:
+    """Return what is known of a benchmark: of another program's, its time alone."""
+    exact = {column: found.number(column) for column in (*EXACT, *WORK)}
+    return Figures(
+        label=name,
+        step_seconds=found.seconds,
+        exact={column: int(value) for column, value in exact.items() if value is not None},
+        counters_source=str(found.columns.get("counters_source") or ""),
+        memory_tolerance_bytes=_memory_tolerance_bytes(
+            str(found.columns.get("device") or ""), int(found.number("num_devices") or 1)
+        ),
+        flags=tuple(str(found.columns.get("flags") or "").split()),
+    )
+
+
+def _memory_tolerance_bytes(device: str, num_devices: int) -> int:
+    return LATE_FREES_BYTES if device == "cpu" and num_devices > 1 else 0
 
 
 def _steps(results: Sequence[CaseResult]) -> Mapping[int, float]:

@@ -2,9 +2,9 @@
 
 import json
 
-from bench.exporting.pytest_benchmark import name_of
+from bench.exporting.pytest_benchmark import named
 from bench.results.frame import Run
-from bench.results.rows import Row, rows
+from bench.results.rows import Row
 from bench.statistics import Interval
 
 ENDING = ".json"
@@ -14,7 +14,7 @@ NANOSECONDS = 1e9
 
 def export(run: Run) -> bytes:
     """Return each measured case with its measures, and the ends of their intervals where they have any."""
-    found = {name_of(row): _measures(row) for row in rows(run) if row.is_measured}
+    found = {name: _measures(row) for name, row in named(run).items()}
     return (json.dumps(found, indent=2) + "\n").encode()
 
 

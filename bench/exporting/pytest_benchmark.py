@@ -1,13 +1,16 @@
 """What pytest-benchmark would have stored: its `compare` and ours read it."""
 
+import collections
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_benchmark.stats import Stats
 
-from bench.comparing.pytest_benchmark import CPU_KEYS, ROUND_IS_WORKER, ROUND_KEY
+from bench.comparing.pytest_benchmark import CPU_KEYS, ENVIRONMENT_KEY, ROUND_IS_WORKER, ROUND_KEY, WORKERS_KEY
 from bench.fingerprint import hard_keys, soft_keys
+from bench.record import to_plain
 from bench.result import Plan
 from bench.results.frame import Run
 from bench.results.rows import Row, rows
@@ -23,35 +26,47 @@ def export(run: Run) -> bytes:
     content = {
         "machine_info": _machine(run.plan),
         "commit_info": _commit(run.plan),
-        "benchmarks": [_benchmark(row, run) for row in rows(run) if row.is_measured],
+        "benchmarks": [_benchmark(row, name, run) for name, row in named(run).items()],
         "datetime": run.plan.started_at,
         "version": VERSION,
     }
-    return (json.dumps(content, indent=2, ensure_ascii=True) + "\n").encode()
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
 
 
-def name_of(row: Row) -> str:
-    """Return what a case is called in other tools, which know neither folders nor ids."""
-    return row.case.slug
+def named(run: Run) -> Mapping[str, Row]:
+    """Return the measured cases by what they are called in other tools: the slug, or the id where two share it."""
+    measured = [row for row in rows(run) if row.is_measured]
+    counts = collections.Counter(row.case.slug for row in measured)
+    return {row.case.slug if counts[row.case.slug] == 1 else row.case.id: row for row in measured}
 
 
-def extra_info(row: Row) -> dict[str, Any]:
-    """Return what pytest-benchmark has no place of its own for: every other column of *row*."""
-    found = {name: value for name, value in row.columns.items() if name not in _OWN_KEYS}
-    return {"case_id": row.case.id, ROUND_KEY: ROUND_IS_WORKER, **found}
+def extra_info(row: Row, run: Run) -> dict[str, Any]:
+    """Return what pytest-benchmark has no place of its own for: every other column of *row*, and where it was timed."""
+    return {
+        "case_id": row.case.id,
+        ROUND_KEY: ROUND_IS_WORKER,
+        WORKERS_KEY: list(run.step_seconds[row.case.id].values()),
+        ENVIRONMENT_KEY: to_plain(run.plan.environment),
+        **{name: value for name, value in row.columns.items() if name not in _OWN_KEYS and _is_json(value)},
+    }
 
 
-def _benchmark(row: Row, run: Run) -> dict[str, Any]:
+def _is_json(value: Any) -> bool:
+    """Whether JSON has it; a loss may be infinite."""
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _benchmark(row: Row, name: str, run: Run) -> dict[str, Any]:
     stats = Stats()  # type: ignore[no-untyped-call]  # as the plugin has it
     for seconds in run.step_seconds[row.case.id].values():
         stats.update(seconds)  # type: ignore[no-untyped-call]
     return {
         "group": row.case.workload,
-        "name": name_of(row),
-        "fullname": f"stepbench::{name_of(row)}",
+        "name": name,
+        "fullname": f"stepbench::{name}",
         "params": None,
         "param": None,
-        "extra_info": extra_info(row),
+        "extra_info": extra_info(row, run),
         "options": {"timer": "stepbench", "warmup": True},
         "stats": {**stats.as_dict(), "data": stats.data, "iterations": 1},  # type: ignore[no-untyped-call]
     }
@@ -60,15 +75,14 @@ def _benchmark(row: Row, run: Run) -> dict[str, Any]:
 def _machine(plan: Plan) -> Mapping[str, Any]:
     """Return the machine of the run, not the one that exports it."""
     hard, soft = hard_keys(plan.environment), soft_keys(plan.environment)
-    known = {"brand_raw": hard.get("cpu_name", ""), "arch": hard.get("machine", ""), "count": hard.get("cores", "")}
+    known = {**hard, "cpu_arch": hard.get("machine", "")}
     return {
         "node": soft.get("hostname", ""),
         "machine": hard.get("machine", ""),
         "system": soft.get("system", ""),
         "release": soft.get("kernel", ""),
         "python_version": hard.get("python", ""),
-        "cpu": {key: known[key] for key in CPU_KEYS},
-        "stepbench": {"hard": dict(hard), "soft": dict(soft)},
+        "cpu": {theirs: known.get(key, "") for theirs, key in CPU_KEYS.items()},
     }
 
 

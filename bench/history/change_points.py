@@ -37,18 +37,13 @@ class ChangePoint:
     """Median of the level before, in the series' unit."""
     after: float
 
-    @property
-    def ratio(self) -> float:
-        """The new level over the old one."""
-        return self.after / self.before
-
 
 def change_points(values: Sequence[float]) -> list[ChangePoint]:
     """
     Return the changes of level of *values*, oldest first; a level has at least `MIN_POINTS`.
 
     Args:
-        values: Positive, one a run, oldest first; of more than `MAX_POINTS` the newest are looked at.
+        values: One a run, oldest first, none below 0; of more than `MAX_POINTS` the newest are looked at.
 
     Source: Killick, Fearnhead and Eckley, Optimal detection of changepoints with a linear computational cost (2012);
     the cost is that of absolute deviations from a median, which a spike does not move.
@@ -57,24 +52,25 @@ def change_points(values: Sequence[float]) -> list[ChangePoint]:
     recent = values[skipped:]
     if len(recent) < 2 * MIN_POINTS:
         return []
-    logs = np.log(np.asarray(recent, dtype=float))
-    penalty = PENALTY * noise_of(logs.tolist()) * math.log(len(recent))
-    search = ruptures.Pelt(model="l1", min_size=MIN_POINTS, jump=1).fit(logs)
+    to_log, from_log = (math.log1p, math.expm1) if min(recent) <= 0 else (math.log, math.exp)  # counts may be 0
+    logs = [to_log(value) for value in recent]
+    penalty = PENALTY * noise_of(logs) * math.log(len(recent))
+    search = ruptures.Pelt(model="l1", min_size=MIN_POINTS, jump=1).fit(np.asarray(logs))
     borders = [0, *search.predict(pen=penalty)]
-    levels = [math.exp(statistics.median(logs[start:end])) for start, end in itertools.pairwise(borders)]
+    levels = [statistics.median(logs[start:end]) for start, end in itertools.pairwise(borders)]
     found = []
     before = levels[0]
     for (border, end), after in zip(itertools.pairwise(borders[1:]), levels[1:], strict=True):
-        is_large = abs(math.log(after / before)) >= math.log1p(MARGIN_RATIO)
-        if is_large and _nearer(recent[border:end], after, before) >= MIN_POINTS:
-            found.append(ChangePoint(index=skipped + border, before=before, after=after))
+        is_large = abs(after - before) >= math.log1p(MARGIN_RATIO)
+        if is_large and _nearer(logs[border:end], after, before) >= MIN_POINTS:
+            found.append(ChangePoint(index=skipped + border, before=from_log(before), after=from_log(after)))
             before = after
     return found
 
 
-def _nearer(values: Sequence[float], after: float, before: float) -> int:
-    """Return how many of *values* are nearer to the new level; the search fills a short one up with old points."""
-    return sum(abs(math.log(value / after)) < abs(math.log(value / before)) for value in values)
+def _nearer(logs: Sequence[float], after: float, before: float) -> int:
+    """Return how many of *logs* are nearer to the new level; the search fills a short one up with old points."""
+    return sum(abs(value - after) < abs(value - before) for value in logs)
 
 
 def noise_of(logs: Sequence[float]) -> float:

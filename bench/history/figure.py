@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.history.trends import Trend
+from bench.flags import DOUBTFUL
+from bench.history.trends import Change, Trend
 from bench.labels import cut_middle
 from bench.numbers import BYTES, SECONDS, Unit, fitting
 from bench.reporting import _style
@@ -29,11 +30,11 @@ WIDTH, PLOT_HEIGHT = 10.0, 1.5
 """In inches, as all lengths here."""
 LEFT, HEAD, FOOT = 0.95, 0.42, 0.5
 MAX_TRENDS = 60
-"""Of one figure: as many as are still read; the newest changes come first."""
+"""Of one picture: as many as are still read; the newest changes come first. A page has all."""
 _TITLE_LENGTH = 80
 _CAPTION = (
-    "A point a run, oldest first; lines: the median of each level. Upright lines: where the level changed, with the "
-    "first commit of the new one; grey where somebody accepted the change."
+    "A point a run, oldest first, hollow where its flags make it doubtful; lines: the median of each level. Upright "
+    "lines: where the level changed, with the first commit of the new one; grey where somebody accepted the change."
 )
 
 
@@ -45,26 +46,25 @@ def write_png(trends: Sequence[Trend], path: Path) -> None:
 
 def write_html(trends: Sequence[Trend], path: Path) -> None:
     """Write the page of *trends*."""
-    figure = draw(trends)
-    changes = [
-        (trend.series.name, trend.series.machine, trend.metric, change) for trend in trends for change in trend.changes
-    ]
+    by_series: dict[str, list[Trend]] = {}
+    for trend in _newest_change_first(trends):
+        by_series.setdefault(trend.series.id, []).append(trend)
+    plots = []
+    for number, members in enumerate(by_series.values()):
+        figure = draw(members, explains=False)
+        plots.append((members[0].series, inlined(figure, f"trend{number}-", str(figure.get_label()), _CAPTION)))
     page = filled(
-        "trend.html.jinja",
-        title=figure.get_label(),
-        plot=inlined(figure, "trend", str(figure.get_label()), _CAPTION),
-        caption=_CAPTION,
-        changes=sorted(changes, key=lambda found: found[3].start.started_at, reverse=True),
+        "trend.html.jinja", title=_title(trends), plots=plots, caption=_CAPTION, changes=_unaccepted_first(trends)
     )
     path.write_text(page, encoding="utf-8", newline="")
 
 
-def draw(trends: Sequence[Trend]) -> Figure:
-    """Return the figure: a plot a series and metric, below each other."""
-    shown = sorted((trend for trend in trends if trend.points), key=_newest_change, reverse=True)[:MAX_TRENDS]
-    left_out = sum(bool(trend.points) for trend in trends) - len(shown)
-    notes = (f"Not drawn, for want of room: {left_out:,} more series",) if left_out else ()
-    words = Words(title=_title(trends), subtitle=(_CAPTION,), notes=notes)
+def draw(trends: Sequence[Trend], *, explains: bool = True) -> Figure:
+    """Return the figure: a plot a series and metric, below each other; what stands for what is not always said."""
+    found = _newest_change_first(trends)
+    shown, left_out = found[:MAX_TRENDS], len(found[MAX_TRENDS:])
+    notes = (f"Not drawn, for want of room: {left_out:,} more (--html has all)",) if left_out else ()
+    words = Words(title=_title(trends), subtitle=(_CAPTION,) if explains else (), notes=notes)
     cell = HEAD + PLOT_HEIGHT + FOOT
 
     def body(figure: Figure, top: float) -> None:
@@ -75,17 +75,31 @@ def draw(trends: Sequence[Trend]) -> Figure:
         return framed(words, WIDTH, len(shown) * cell, body)
 
 
+def _newest_change_first(trends: Sequence[Trend]) -> list[Trend]:
+    """Return those that have points."""
+    return sorted((trend for trend in trends if trend.points), key=_newest_change, reverse=True)
+
+
 def _newest_change(trend: Trend) -> str:
     return max((change.start.started_at for change in trend.changes), default="")
 
 
+def _unaccepted_first(trends: Sequence[Trend]) -> list[tuple[Trend, Change]]:
+    """Return the changes, of both kinds the newest first."""
+    found = [(trend, change) for trend in trends for change in trend.changes]
+    newest_first = sorted(found, key=lambda pair: pair[1].start.started_at, reverse=True)
+    return sorted(newest_first, key=lambda pair: bool(pair[1].reason))
+
+
 def _title(trends: Sequence[Trend]) -> str:
-    unaccepted = [change for trend in trends for change in trend.changes if not change.reason]
+    unaccepted = [(trend, change) for trend, change in _unaccepted_first(trends) if not change.reason]
     if not unaccepted:
-        return "No level changed that nobody has accepted"
-    newest = max(unaccepted, key=lambda change: change.start.started_at)
+        has_any = any(trend.changes for trend in trends)
+        return "Every change of a level was accepted" if has_any else "No level changed"
+    trend, newest = unaccepted[0]
     count = f"{len(unaccepted)} changes" if len(unaccepted) > 1 else "One change"
-    return f"{count} of level; the newest: {newest.told}"
+    name = cut_middle(trend.series.name, _TITLE_LENGTH)
+    return f"{count} of level; the newest: {trend.metric_name} of {name} {newest.told}"
 
 
 def _add(figure: Figure, trend: Trend, top: float) -> None:
@@ -97,7 +111,13 @@ def _add(figure: Figure, trend: Trend, top: float) -> None:
     figure.text(MARGIN / width, (bottom + PLOT_HEIGHT + GAP) / height, title, size=PANEL_POINTS, weight="bold")
     unit = _unit(trend)
     values = [value / unit.size for value in trend.values]
-    axes.plot(range(len(values)), values, linestyle="none", marker=".", markersize=4, color=BLUE, alpha=0.6)
+    doubtful = [not DOUBTFUL.isdisjoint(point.flags) for point in trend.points]
+    for is_doubtful, fill in ((False, BLUE), (True, "none")):
+        indices = [index for index, doubt in enumerate(doubtful) if doubt == is_doubtful]
+        ys = [values[index] for index in indices]
+        axes.plot(
+            indices, ys, linestyle="none", marker="o", markersize=2.5, color=BLUE, alpha=0.7, markerfacecolor=fill
+        )
     starts = [trend.points.index(change.start) for change in trend.changes]
     for start, end in zip([0, *starts], [*starts, len(values)], strict=True):
         level = statistics.median(values[start:end])
@@ -107,13 +127,13 @@ def _add(figure: Figure, trend: Trend, top: float) -> None:
         colour = GREY if change.reason else VERMILION
         axes.axvline(start - 0.5, color=colour, linewidth=1, linestyle=(0, (3, 2)))
         axes.annotate(
-            f"{100 * (change.ratio - 1):+.1f} % {change.start.commit}", (start - 0.5, 1), (3, -3),
+            f"{change.amount} {change.start.commit}", (start - 0.5, 1), (3, -3),
             xycoords=axes.get_xaxis_transform(), textcoords="offset points", va="top", size=NOTE_POINTS, color=colour,
         )  # fmt: skip
 
 
 def _set_axes(axes: Axes, trend: Trend, unit: Unit, values: Sequence[float]) -> None:
-    room = 0.15 * (max(values) - min(values)) or 0.05 * max(values)
+    room = 0.15 * (max(values) - min(values)) or 0.05 * max(values) or 1.0  # all of them may be 0
     axes.set_ylim(min(values) - room, max(values) + 2 * room)
     axes.set_xlim(-0.5, len(values) - 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
@@ -126,8 +146,9 @@ def _set_axes(axes: Axes, trend: Trend, unit: Unit, values: Sequence[float]) -> 
         last.set_horizontalalignment("right")
     axes.grid(axis="y", color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
-    name = trend.metric.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
-    axes.set_ylabel(f"{name} ({unit.name})" if unit.name else name, size=LABEL_POINTS, labelpad=4)
+    axes.set_ylabel(
+        f"{trend.metric_name} ({unit.name})" if unit.name else trend.metric_name, size=LABEL_POINTS, labelpad=4
+    )
 
 
 def _ends(trend: Trend) -> list[str]:

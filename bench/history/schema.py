@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     inspect,
     select,
     text,
@@ -38,6 +39,9 @@ METRICS = {
 }
 """Columns of results.csv that a point keeps."""
 
+_LOCK = 7_837_266_243
+"""Any number that no other program takes for its own lock in the same database."""
+
 metadata = MetaData()
 
 version = Table("history_version", metadata, Column("version", Integer, nullable=False))
@@ -45,9 +49,9 @@ version = Table("history_version", metadata, Column("version", Integer, nullable
 runs = Table(
     "runs",
     metadata,
-    Column("id", String(32), primary_key=True),  # of the journal's content, so that a run is never in it twice
-    Column("started_at", String(40), nullable=False, index=True),
-    Column("commit", String(64), nullable=False),
+    Column("id", String(32), primary_key=True),  # from when, where and what it was, so that a run is never in it twice
+    Column("started_at", Text, nullable=False, index=True),
+    Column("commit", Text, nullable=False),
     Column("label", Text, nullable=False),
     Column("suite", Text, nullable=False),
     Column("path", Text, nullable=False),  # of the journal, from which all of this can be made again
@@ -57,10 +61,10 @@ series = Table(
     "series",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("case_id", String(64), nullable=False, index=True),
+    Column("case_id", Text, nullable=False),
     Column("case_version", String(32), nullable=False),
     Column("fingerprint", String(32), nullable=False),
-    Column("name", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
     Column("workload", Text, nullable=False),
     Column("machine", Text, nullable=False),
 )
@@ -90,6 +94,12 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {}
 """From a version to the statements that make the next one of it; all of them run in one transaction."""
 
 
+def is_current(connection: Connection) -> bool:
+    """Return whether the tables are there, of this version."""
+    has_version = inspect(connection).has_table(version.name)
+    return has_version and connection.execute(select(version.c.version)).scalar_one() == VERSION
+
+
 def prepare(connection: Connection) -> None:
     """
     Make the tables where there are none, or bring older ones to this version.
@@ -97,6 +107,8 @@ def prepare(connection: Connection) -> None:
     Raises:
         UsageError: If a newer version wrote them.
     """
+    if connection.dialect.name == "postgresql":  # two who come first would both make the tables
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     if not inspect(connection).has_table(version.name):
         metadata.create_all(connection)
         connection.execute(version.insert().values(version=VERSION))

@@ -1,10 +1,12 @@
 """A series with the changes of its level, and the commits between which each happened."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
-from bench.history.change_points import change_points
-from bench.history.store import Point, Series, Store
+from bench.history.change_points import MIN_POINTS, ChangePoint, change_points
+from bench.history.store import Acceptance, Point, Series, Store
+from bench.metrics import METRICS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,17 +17,24 @@ class Change:
     """The first run of the new level."""
     last_before: Point
     """The last run of the old one."""
-    ratio: float
-    """New level over old level."""
+    before: float
+    """The old level, in the unit of the metric."""
+    after: float
     reason: str = ""
     """Why it is meant; empty: nobody has said so."""
 
     @property
+    def amount(self) -> str:
+        """How much: +5.1 %, or from 0 to 3, of which there is no share."""
+        if self.before <= 0:
+            return f"from {self.before:,.6g} to {self.after:,.6g}"
+        return f"{100 * (self.after / self.before - 1):+.1f} %"
+
+    @property
     def told(self) -> str:
         """In words: +5.1 % between a1b2c3d and e4f5a6b."""
-        commits = f" between {self.last_before.commit or '?'} and {self.start.commit or '?'}"
         accepted = f" (accepted: {self.reason})" if self.reason else ""
-        return f"{100 * (self.ratio - 1):+.1f} %{commits}{accepted}"
+        return f"{self.amount} between {self.last_before.name} and {self.start.name}{accepted}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,23 +49,54 @@ class Trend:
     changes: Sequence[Change]
     """Oldest first."""
 
+    @property
+    def metric_name(self) -> str:
+        """What a person calls the metric, whose unit stands elsewhere."""
+        return self.metric.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
 
-def trend_of(store: Store, series: Series, metric: str) -> Trend:
-    """Return the trend of *metric*."""
-    points = [point for point in store.points_of(series.id) if point.figures.get(metric, 0.0) > 0]
-    values = [point.figures[metric] for point in points]
-    reasons = {
-        found.run_id: found.reason
-        for found in store.all_acceptances()
-        if (found.series_id, found.metric) == (series.id, metric)
-    }
+    def is_worse(self, change: Change) -> bool:
+        """Whether *change* went the wrong way."""
+        known = METRICS.get(self.metric)
+        more_is_better = known is not None and known.better == "higher"
+        return (change.after > change.before) != more_is_better
+
+
+def trends_of(store: Store, chosen: Sequence[Series], metrics: Sequence[str]) -> list[Trend]:
+    """Return the trend of each of *metrics* in each of *chosen*, in their order."""
+    acceptances = store.all_acceptances()
+    trends = []
+    for series in chosen:
+        points = store.points_of(series.id)
+        for metric in metrics:
+            own = [found for found in acceptances if (found.series_id, found.metric) == (series.id, metric)]
+            trends.append(_trend(series, metric, points, own))
+    return trends
+
+
+def _trend(series: Series, metric: str, points: Sequence[Point], acceptances: Sequence[Acceptance]) -> Trend:
+    known = [point for point in points if metric in point.figures]
+    values = [point.figures[metric] for point in known]
+    found = change_points(values)
+    positions = {point.run_id: index for index, point in enumerate(known)}
+    reasons = _reasons(found, {positions[one.run_id]: one.reason for one in acceptances if one.run_id in positions})
     changes = [
         Change(
-            start=points[found.index],
-            last_before=points[found.index - 1],
-            ratio=found.ratio,
-            reason=reasons.get(points[found.index].run_id, ""),
+            start=known[one.index],
+            last_before=known[one.index - 1],
+            before=one.before,
+            after=one.after,
+            reason=reasons.get(one.index, ""),
         )
-        for found in change_points(values)
+        for one in found
     ]
-    return Trend(series=series, metric=metric, points=points, values=values, changes=changes)
+    return Trend(series=series, metric=metric, points=known, values=values, changes=changes)
+
+
+def _reasons(found: Sequence[ChangePoint], accepted: Mapping[int, str]) -> Mapping[int, str]:
+    """Return the reason of each change by where it begins, which moves by some points as others arrive."""
+    reasons = {}
+    for position, reason in accepted.items():
+        nearest = min((one.index for one in found), key=lambda index: abs(index - position), default=math.inf)
+        if abs(nearest - position) < MIN_POINTS:
+            reasons[int(nearest)] = reason
+    return reasons

@@ -1,6 +1,7 @@
 """A run: the plan on the disk, rounds of visits, every result on the disk, and an end that can come at any time."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,9 @@ class Observer(Protocol):
 @contextmanager
 def interrupts_held() -> Iterator[None]:
     """Ignore them for the seconds that the reports take; a Ctrl-C still ends the program."""
+    if not _is_main_thread():
+        yield
+        return
     previous = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTS if number != signal.SIGINT}
     try:
         yield
@@ -50,7 +54,10 @@ def interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def interrupts_raised() -> Iterator[None]:
-    """Raise `Interrupted` in the main thread for the signals that ask a program to end."""
+    """Raise `Interrupted` in the main thread, which alone hears them, for the signals that ask a program to end."""
+    if not _is_main_thread():
+        yield
+        return
 
     def handle(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(number)
@@ -63,6 +70,10 @@ def interrupts_raised() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def run_rounds(

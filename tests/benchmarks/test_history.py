@@ -12,8 +12,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.case import Case
 from bench.history.entries import entry_of_run
 from bench.history.schema import METRICS, points, runs, series
-from bench.history.store import Store
-from bench.history.trends import trend_of
+from bench.history.store import Added, Store
+from bench.history.trends import trends_of
 from bench.result import CaseResult
 from bench.results.frame import Run
 
@@ -51,7 +51,7 @@ def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def test_the_trend_of_one_case_among_a_million_points(store: Store, benchmark: BenchmarkFixture) -> None:
     def trend() -> int:
         (one,) = store.all_series(["case 123"])
-        return len(trend_of(store, one, "step_seconds").points)
+        return len(trends_of(store, [one], ["step_seconds"])[0].points)
 
     assert benchmark.pedantic(trend, rounds=5, iterations=1) == RUNS  # type: ignore[no-untyped-call]  # as the plugin has it
     assert benchmark.stats is not None
@@ -70,9 +70,9 @@ def test_a_run_of_a_hundred_cases_is_added(
     results = [result for case in cases for result in make_rounds(case, [0.004] * 8)]
     numbers = iter(range(100))
 
-    def add() -> bool:
+    def add() -> Added:
         return store.add(entry_of_run(make_run(results, started_at=f"2026-01-01T00:00:{next(numbers):02}+00:00")))
 
-    assert benchmark.pedantic(add, rounds=5, iterations=1)  # type: ignore[no-untyped-call]
+    assert benchmark.pedantic(add, rounds=5, iterations=1) == "added"  # type: ignore[no-untyped-call]
     assert benchmark.stats is not None
     assert benchmark.stats.stats.median <= ADD_BAR_SECONDS

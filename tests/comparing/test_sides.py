@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bench.case import Case
-from bench.comparing.pytest_benchmark import ROUND_IS_WORKER, ROUND_KEY
+from bench.comparing.pytest_benchmark import ENVIRONMENT_KEY, ROUND_IS_WORKER, ROUND_KEY, WORKERS_KEY
 from bench.comparing.sides import load
 from bench.errors import JournalError
+from bench.record import to_plain
 from bench.result import SCHEMA_VERSION, CaseResult, Environment, Plan, SamplingPlan
 from bench.running.journal import JournalWriter
 from tests.comparing.conftest import MakeSide
@@ -41,12 +42,28 @@ def test_rounds_of_pytest_benchmark_are_workers_only_where_they_are_processes(tm
     content["benchmarks"][0]["extra_info"] = {ROUND_KEY: ROUND_IS_WORKER}
     assert load(_file(tmp_path, content)).cases["tests/test_a.py::test_a[1]"].step_seconds == [0.1, 0.2]
     assert side.environment.hard == {
-        "cpu_brand_raw": "AMD EPYC",
+        "cpu_name": "AMD EPYC",
         "cpu_arch": "X86_64",
-        "cpu_count": "2",
+        "cores": "2",
         "python": "3.11",  # the patch version forbids nothing
         "machine": "x86_64",
     }
+
+
+def test_of_a_benchmark_of_ours_all_is_compared_and_its_own_machine_counts(tmp_path: Path) -> None:
+    content = _benchmarks(data=[0.3], median=0.3)
+    environment = Environment(hard={"torch": "2.13.0"})
+    columns = {"operators": 61, "peak_allocated_bytes": 1024, "parameters": 1000.0, "mfu_ratio": None}
+    axes = {"device": "cpu", "num_devices": 2, "flags": "contended", "counters_source": "dispatch"}
+    own = {ROUND_KEY: ROUND_IS_WORKER, WORKERS_KEY: [0.1, 0.2], ENVIRONMENT_KEY: to_plain(environment)}
+    content["benchmarks"][0]["extra_info"] = {**own, **columns, **axes}
+    side = load(_file(tmp_path, content))
+    assert side.environment == environment
+    (found,) = side.cases.values()
+    assert found.step_seconds == [0.1, 0.2]
+    assert found.exact == {"operators": 61, "peak_allocated_bytes": 1024, "parameters": 1000}
+    assert (found.counters_source, found.flags) == ("dispatch", ("contended",))
+    assert found.memory_tolerance_bytes > 0
 
 
 def test_a_file_without_rounds_is_of_one_figure(tmp_path: Path) -> None:
@@ -63,6 +80,19 @@ def test_a_file_without_rounds_is_of_one_figure(tmp_path: Path) -> None:
         ({"machine_info": {}}, ":1: not a file of pytest-benchmark ('benchmarks')"),
         ({"machine_info": MACHINE, "benchmarks": [{"fullname": "a"}]}, ":1: not a file of pytest-benchmark ('stats')"),
         ({"machine_info": None, "benchmarks": []}, ":1: not a file of pytest-benchmark"),
+        (
+            {
+                "machine_info": MACHINE,
+                "benchmarks": [
+                    {
+                        "fullname": "a",
+                        "stats": {"median": 1.0},
+                        "extra_info": {ROUND_KEY: ROUND_IS_WORKER, ENVIRONMENT_KEY: []},
+                    }
+                ],
+            },
+            ":1: not a file of pytest-benchmark (",
+        ),
         (_benchmarks(median="x"), ":1: not a file of pytest-benchmark"),
         (_benchmarks(median=0), ":1: not a file of pytest-benchmark (0.0 s is no time"),
         (_benchmarks(median=1e300), ":1: not a file of pytest-benchmark"),

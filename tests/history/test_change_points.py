@@ -17,7 +17,7 @@ def series(levels: list[tuple[float, int]], noise: float = 0.02, seed: int = 1) 
 def test_a_step_is_found_where_it_is() -> None:
     (found,) = change_points(series([(1.0, 30), (1.05, 30)], noise=0.005))
     assert found.index == 30
-    assert found.ratio == pytest.approx(1.05, abs=0.005)
+    assert found.after / found.before == pytest.approx(1.05, abs=0.005)
     assert found.before == pytest.approx(1.0, abs=0.005)
 
 
@@ -30,7 +30,7 @@ def test_a_new_level_is_one_from_its_fourth_point_on() -> None:
 def test_up_and_down_again_are_two_changes() -> None:
     found = change_points(series([(1.0, 20), (1.1, 20), (1.0, 20)], noise=0.005))
     assert [one.index for one in found] == [20, 40]
-    assert [one.ratio > 1 for one in found] == [True, False]
+    assert [one.after > one.before for one in found] == [True, False]
 
 
 def test_spikes_are_no_change() -> None:
@@ -49,6 +49,13 @@ def test_a_counter_that_changes_once_is_found_and_one_that_does_not_is_quiet() -
     assert found.index == 10
     assert [found.before, found.after] == pytest.approx([61.0, 65.0])
     assert change_points([61.0] * 50) == []
+
+
+def test_a_count_that_was_none_may_begin_and_end() -> None:
+    began, ended = change_points([0.0] * 10 + [5.0] * 10 + [0.0] * 10)
+    assert (began.index, ended.index) == (10, 20)
+    assert [began.before, began.after, ended.after] == pytest.approx([0.0, 5.0, 0.0])
+    assert change_points([0.0] * 20) == []
 
 
 def test_a_few_points_have_no_levels() -> None:

@@ -14,7 +14,7 @@ from bench.case import Case
 from bench.errors import UsageError
 from bench.history import schema
 from bench.history.entries import Entry, entry_of_run
-from bench.history.store import Acceptance, Store
+from bench.history.store import SHORT_ID_LENGTH, Acceptance, Store
 from bench.result import Environment
 from bench.results.frame import Run
 from tests.history.conftest import MakeRunOf
@@ -24,7 +24,7 @@ DEADLINE_SECONDS = 120.0
 
 def test_a_run_is_a_point_of_each_of_its_cases(store: Store, run_of: MakeRunOf, make_case: Callable[..., Case]) -> None:
     cases = [make_case(), make_case(precision="amp_bf16")]
-    assert store.add(entry_of_run(run_of(0, cases=cases)))
+    store.add(entry_of_run(run_of(0, cases=cases)))
     assert [(one.name, one.num_points, one.machine) for one in store.all_series()] == [
         ("mlp-cpu-single-amp_bf16-b64-d1", 1, "EPYC, 2 cores"),
         ("mlp-cpu-single-fp32-b64-d1", 1, "EPYC, 2 cores"),
@@ -37,7 +37,7 @@ def test_a_run_is_a_point_of_each_of_its_cases(store: Store, run_of: MakeRunOf, 
 
 def test_a_run_that_is_there_already_is_not_added_again(store: Store, run_of: MakeRunOf) -> None:
     entry = entry_of_run(run_of(0))
-    assert [store.add(entry), store.add(entry)] == [True, False]
+    assert [store.add(entry), store.add(entry)] == ["added", "was there already"]
     assert len(store.all_runs()) == 1
 
 
@@ -72,9 +72,66 @@ def test_what_was_accepted_outlives_an_index_that_is_made_anew(store: Store, run
     for reason in ("first thought", "a larger model"):
         accepted = Acceptance(series_id=series.id, metric="step_seconds", run_id=entries[1].run["id"], reason=reason)
         store.accept(accepted, "2026-01-01")
-    store.replace_all(entries[1:])
+    store.renew({entry.run["id"]: entry for entry in entries[1:]})
     assert store.all_acceptances() == [accepted]
-    assert [run["commit"] for run in store.all_runs()] == ["c00000001"]
+    assert [run["commit"] for run in store.all_runs()] == ["c00000001", "c00000000"]
+    assert [one.num_points for one in store.all_series()] == [2]
+
+
+def test_a_series_without_points_goes_when_its_runs_are_renewed(store: Store, run_of: MakeRunOf) -> None:
+    store.add(entry_of_run(run_of(0)))
+    (old,) = store.all_runs()
+    store.renew({old["id"]: entry_of_run(run_of(0, environment=Environment(hard={"cpu_name": "Xeon"})))})
+    (series,) = store.all_series()
+    assert (series.machine, series.num_points, len(store.all_runs())) == ("Xeon", 1, 1)
+
+
+def test_two_machines_that_begin_together_are_two_runs(store: Store, run_of: MakeRunOf) -> None:
+    machines = [Environment(hard={"cpu_name": "EPYC", "cores": cores}) for cores in ("2", "64")]
+    assert [store.add(entry_of_run(run_of(0, environment=one))) for one in machines] == ["added"] * 2
+    assert len(store.all_runs()) == 2
+
+
+def test_what_a_run_did_not_look_for_begins_no_series(store: Store, run_of: MakeRunOf) -> None:
+    hard = {"cpu_name": "EPYC", "cores": "2"}
+    for number, more in enumerate(({}, {"cxx": "g++ 14", "triton": "3.5"}, {"torch": "2.13.0"})):
+        store.add(entry_of_run(run_of(number, environment=Environment(hard={**hard, **more}))))
+    assert sorted(one.num_points for one in store.all_series()) == [1, 2]
+
+
+def test_names_may_be_long_and_strange(store: Store, run_of: MakeRunOf, make_case: Callable[..., Case]) -> None:
+    entry = entry_of_run(run_of(0, cases=[make_case(workload=f"{'x' * 3000}/mödel.py:f")], commit="c" * 100))
+    (one,) = entry.series
+    store.add(dataclasses.replace(entry, series=[{**one, "name": f"tests/{'é' * 3000}[a%_b]", "case_id": "y" * 300}]))
+    assert [found.num_points for found in store.all_series(["[A%_B]"])] == [1]
+    assert store.all_series(["[a%xb]"]) == []
+
+
+def test_a_series_is_found_by_the_first_letters_of_its_id(store: Store, run_of: MakeRunOf) -> None:
+    store.add(entry_of_run(run_of(0)))
+    (one,) = store.all_series()
+    assert store.all_series([one.id[:SHORT_ID_LENGTH]]) == [one]
+    assert store.all_series([one.id[: SHORT_ID_LENGTH - 1]]) == []
+    assert one.newest_at == "2026-01-01T00:00:00+00:00"
+
+
+def test_a_reader_needs_not_write(tmp_path: Path, run_of: MakeRunOf) -> None:
+    path = tmp_path / "h.sqlite"
+    store = Store(f"sqlite:///{path}")
+    store.add(entry_of_run(run_of(0)))
+    with store.transaction() as connection:  # somebody writes, and takes time
+        connection.execute(schema.runs.update().values(label="x"))
+        reader = Store(f"sqlite:///{path}", must_exist=True)
+        assert len(reader.all_series()) == 1
+        reader.close()
+    store.close()
+
+
+def test_a_file_that_is_not_there_is_not_made_by_a_reader(tmp_path: Path) -> None:
+    path = tmp_path / "typo.sqlite"
+    with pytest.raises(UsageError, match=f"there is no history at '{path}'; put runs in with: history add DIR"):
+        Store(f"sqlite:///{path}", must_exist=True)
+    assert not path.exists()
 
 
 def test_a_change_that_fails_half_way_leaves_nothing(store: Store, run_of: MakeRunOf) -> None:
@@ -83,7 +140,7 @@ def test_a_change_that_fails_half_way_leaves_nothing(store: Store, run_of: MakeR
     with pytest.raises(UsageError, match="--db"):
         store.add(torn)
     assert (store.all_runs(), store.all_series()) == ([], [])
-    assert store.add(good)
+    assert store.add(good) == "added"
 
 
 WRITER = """
@@ -142,8 +199,15 @@ def test_a_newer_history_is_refused_in_one_line(url: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("nonsense", "--db 'nonsense' is no address of a database; write e.g. sqlite:///history.sqlite"),
-        ("nosuch://x/y", "--db 'nosuch://x/y' is no address of a database"),
+        (
+            "nonsense",
+            "--db 'nonsense' is no address of a database; write sqlite:///FILE or postgresql+psycopg://HOST/NAME",
+        ),
+        ("nosuch://x/y", "--db 'nosuch://x/y' is neither SQLite nor PostgreSQL; write sqlite:///FILE or postgresql+"),
+        ("mysql://me:secret@h/x", "--db 'mysql://me:***@h/x' is neither SQLite nor PostgreSQL"),
+        ("postgresql:/me:secret@h/x", "--db 'postgresql:/me:***@h/x' is no address of a database"),
+        ("postgresql+psycopg://me@h:port/x", "--db 'postgresql+psycopg://me@h:port/x' is no address of a database"),
+        ("sqlite:///x.sqlite?foo=1", "--db 'sqlite:///x.sqlite?foo=1': a file of SQLite has no options; write"),
         ("sqlite:////proc/nowhere/h.sqlite", "--db 'sqlite:////proc/nowhere/h.sqlite': unable to open database file"),
         (
             "postgresql+psycopg://me:secret@127.0.0.1:1/x",
@@ -180,5 +244,5 @@ def test_the_index_is_what_a_series_is_found_by(tmp_path: Path, run_of: MakeRunO
 def test_an_entry_of_a_run_without_measurements_has_no_points(make_run: Callable[..., Run], store: Store) -> None:
     entry = entry_of_run(make_run([]))
     assert isinstance(entry, Entry)
-    assert store.add(entry)
+    assert store.add(entry) == "added"
     assert store.all_series() == []

@@ -52,6 +52,20 @@ def test_a_script_without_a_guard_measures_and_prints_only_what_it_prints(sandbo
     assert ended.stderr == ""
 
 
+def test_a_run_may_be_made_in_another_thread(sandbox: Sandbox) -> None:
+    ended = _script(
+        sandbox,
+        f"""
+        import concurrent.futures
+        import bench
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            results = pool.submit(bench.run, "models.py:good", {AXES}, label="-5 %", out="run").result()
+        print(list(results.frame["status"]))
+        """,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "['ok']\n"), ended.stderr
+
+
 GUARDED = """
     import torch
     import bench
@@ -84,6 +98,7 @@ def test_a_function_of_the_script_itself_needs_the_guard_and_says_so(sandbox: Sa
     [
         ('bench.run("models.py:goood")', "UsageError: --workload: 'models.py:goood': function 'goood' is not known"),
         ('bench.run("mlp", precision="bf16")', "UsageError: --precision: 'bf16' is not known"),
+        ('bench.run("mlp", precision=[])', "UsageError: precision has no values; leave it out for those of the suite"),
         ('bench.run("mlp", rounds=0)', "UsageError: --rounds: '0' is not a whole number above 0"),
         ("bench.run(lambda: None)", "UsageError: workload '<lambda>' is inside of something"),
         ("bench.run(3)", "UsageError: workload 'int' is no function"),

@@ -97,3 +97,35 @@ def test_a_writer_that_is_killed_leaves_whole_runs_alone(sandbox: Sandbox, runs:
     ended = sandbox.run("history", "add", *runs, "--db", f"sqlite:///{half_way}")
     assert ended.returncode == 0, ended.stderr
     assert _counts(half_way) == (RUNS, {10})
+
+
+AXES = (
+    "--workload",
+    "models.py:good",
+    "--device",
+    "cpu",
+    "--strategy",
+    "single",
+    "--precision",
+    "fp32",
+    "--rounds",
+    "1",
+)
+
+
+def test_a_run_adds_itself(sandbox: Sandbox) -> None:
+    database = "sqlite:///mine.sqlite"
+    ended = sandbox.run(*AXES, "--format", "csv", "--out", "run", "--history", "--db", database)
+    assert ended.returncode == 0, ended.stderr
+    shown = sandbox.run("history", "show", "--db", database)
+    assert "models.py_good-cpu-single-fp32" in shown.stdout
+    added = sandbox.run("history", "add", "run", "--db", database)
+    assert added.stdout == "run: was there already\n"
+
+
+def test_a_history_that_cannot_be_written_is_told_before_anything_is_measured(sandbox: Sandbox) -> None:
+    ended = sandbox.run(*AXES, "--out", "run", "--history", "--db", "sqlite:////proc/nowhere/h.sqlite")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: --db 'sqlite:////proc/nowhere/h.sqlite': unable to open database file")
+    assert ended.stderr.count("\n") == 1
+    assert not (sandbox.directory / "run").exists()

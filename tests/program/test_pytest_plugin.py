@@ -109,6 +109,7 @@ def test_steps_stand_beside_plain_benchmarks_with_all_that_is_known_of_them(proj
     assert {"forward_seconds", "backward_seconds", "peak_allocated_bytes", "flags"} <= step["extra_info"].keys()
     seconds = step["stats"]["data"]
     assert min(seconds) <= step["extra_info"]["step_seconds"] <= max(seconds)
+    assert "few_rounds" in step["extra_info"]["flags"].split()
     assert not found["test_plain"]["extra_info"]
     assert content["machine_info"]["stepbench"]["torch"]
     assert len(list(project.root.glob("plot*.svg"))) == len(histogram)
@@ -157,9 +158,88 @@ def test_a_bar_against_a_baseline_wants_one_then_fails_what_is_slower(project: P
     assert "slower than 'baseline' by" in ended.stdout
 
 
+def test_a_bar_judges_nothing_where_benchmarks_are_disabled(project: Project) -> None:
+    project.write(BAR)
+    ended = project.run("--benchmark-disable")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_baseline_of_another_case_is_none(project: Project) -> None:
+    project.write(BAR)
+    assert project.run("--benchmark-save=baseline").returncode == 0
+    project.write(BAR.replace('device="cpu"', 'device="cpu", precision="amp_bf16"'))
+    ended = project.run()
+    assert ended.returncode == 1
+    assert "'baseline' was saved of another case than tests_my_model.py_small-cpu-single-amp_bf16" in ended.stdout
+    assert project.run("--benchmark-save=baseline").returncode == 0  # it is its own baseline then
+
+
+OTHERS = """
+import pytest
+
+
+@pytest.fixture
+def train_step():
+    return lambda: sum(range(1000))
+
+
+def test_theirs(benchmark, train_step):
+    benchmark(train_step)
+"""
+
+
+def test_a_fixture_of_the_same_name_is_theirs(project: Project) -> None:
+    project.write(OTHERS)
+    ended = project.run("--benchmark-json=out.json")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (found,) = json.loads((project.root / "out.json").read_text())["benchmarks"]
+    assert found["stats"]["median"] > 0
+
+
+TWICE = """
+def test_step(train_step):
+    for precision in ("fp32", "amp_bf16"):
+        train_step("my_model.py:small", device="cpu", precision=precision, rounds=1)
+"""
+MOVED = """
+def test_step(train_step, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert train_step("my_model.py:small", device="cpu", rounds=2).seconds > 0
+"""
+
+
+def test_a_test_that_changes_its_directory_finds_its_model(project: Project) -> None:
+    project.write(MOVED)
+    ended = project.run()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        (
+            'def test_step(benchmark, train_step):\n    train_step("my_model.py:small", device="cpu")\n',
+            "'benchmark' was made before it; ask for train_step alone",
+        ),
+        (
+            TWICE,
+            "train_step: a test times one step; use pytest.mark.parametrize for others",
+        ),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_told_in_one_line(project: Project, test: str, told: str) -> None:
+    project.write(test)
+    ended = project.run()
+    assert ended.returncode == 1
+    assert told in ended.stdout
+    assert "testing.py" not in ended.stdout
+
+
 @pytest.mark.parametrize(
     ("call", "told"),
     [
+        ('"my_model.py:small", device="cpu", batch_size=0', "batch_size: 0 is no whole number above 0"),
+        ('"my_model.py:small", batch_size=1, global_batch_size=2', "cannot stand beside global_batch_size"),
         ('"my_model.py:smal", device="cpu"', "did you mean 'small'?"),
         ('"my_model.py:small", device="cpu", precision="bf16"', "precision: 'bf16' is not known"),
         ('"my_model.py:small", device="cuda"', "1 skipped"),
@@ -170,11 +250,15 @@ def test_a_mistake_is_told_in_one_line(project: Project, call: str, told: str) -
     project.write(f"def test_step(train_step):\n    train_step({call})\n")
     ended = project.run()
     assert told in ended.stdout, ended.stdout
+    assert "testing.py" not in ended.stdout
 
 
 def test_a_step_that_fails_fails_its_test_with_the_reason(project: Project) -> None:
     (project.root / "tests" / "my_model.py").write_text(MODEL.replace("nn.Linear(8, 3)", "nn.Linear(9, 3)"))
-    project.write(BAR)
-    ended = project.run()
+    project.write(BAR + "\n\ndef test_plain(benchmark):\n    benchmark(sum, [1, 2])\n")
+    ended = project.run("--benchmark-json=out.json")
     assert ended.returncode == 1
     assert "mat1 and mat2 shapes cannot be multiplied" in ended.stdout
+    assert "testing.py" not in ended.stdout
+    found = json.loads((project.root / "out.json").read_text())["benchmarks"]
+    assert [one["name"] for one in found] == ["test_plain"]

@@ -9,13 +9,12 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from bench.case import Case
 from bench.reporting import batch, csv, html, memory, pareto, phases, scaling, speedup, throughput
 from bench.result import CaseResult, Environment
 from bench.results.frame import Run
+from tests.reporting.drawn import texts
 
 MakeCase = Callable[..., Case]
 MakeRounds = Callable[..., list[CaseResult]]
@@ -31,12 +30,6 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 def name_of(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2]
-
-
-def texts(figure: Figure) -> list[str]:
-    """Return every text, and all of them on one line, since a title may be broken into several."""
-    found = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
-    return [*found, " ".join(found)]
 
 
 @pytest.fixture(name="runs")
@@ -167,3 +160,10 @@ def test_the_page_tells_what_each_run_says_and_where_the_machines_differ(documen
     assert "torch 2.13.0 2.13.0" not in differing
     assert [words(found) for found in document.iter("h3") if "AMP" in words(found)]
     assert len([found for found in document.iter() if str(found.tag).endswith("svg")]) == 7
+
+
+def test_what_the_runs_say_of_one_pair_of_cases_stands_together(document: Element) -> None:
+    told = [found for found in document.iter("ul") if found.get("class") == "findings"]
+    answers = [[words(name) for name in pair.iter("strong")] for pair in told[0].iter("li")]
+    assert answers == [["old box", f"new box {EVIL}"]] * len(answers)
+    assert answers

@@ -12,13 +12,13 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 from bench.case import Case
 from bench.reporting import batch, pareto, scaling, speedup
 from bench.reporting._style import readable_on
 from bench.result import CaseResult, SamplingPlan
 from bench.results.frame import Run
+from tests.reporting.drawn import texts
 
 MIB = 2**20
 X = "\N{MULTIPLICATION SIGN}"
@@ -27,12 +27,6 @@ each_figure = pytest.mark.parametrize("module", MODULES, ids=lambda module: modu
 MakeChoice = Callable[..., Run]
 Given = tuple[Mapping[str, Any], float, int]
 """Axes of a case, its step in seconds, its memory in MiB."""
-
-
-def texts(figure: Figure) -> list[str]:
-    """Return every text, and all of them on one line, since a title may be broken into several."""
-    found = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
-    return [*found, " ".join(found)]
 
 
 def _line(line: Line2D) -> list[tuple[float, ...]]:

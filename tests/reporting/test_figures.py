@@ -10,8 +10,6 @@ from types import ModuleType
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from bench.case import Case
 from bench.flags import FLAGS
@@ -20,14 +18,11 @@ from bench.reporting._pages import MAX_BARS
 from bench.reporting._style import save
 from bench.result import CaseResult
 from bench.results.frame import Run
+from tests.reporting.drawn import texts
 
 X = "\N{MULTIPLICATION SIGN}"
 FIGURES = (throughput, memory, phases)
 each_figure = pytest.mark.parametrize("module", FIGURES, ids=lambda module: module.__name__.rpartition(".")[2])
-
-
-def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
 
 
 def widths(axes: Axes) -> list[float]:
@@ -167,7 +162,7 @@ def test_flags_and_rounds_are_about_time_and_say_nothing_about_memory(
     make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]], make_run: Callable[..., Run]
 ) -> None:
     (result,) = make_rounds(make_case(), [0.005])
-    found = " ".join(texts(memory.figure(make_run([dataclasses.replace(result, flags=("contended",))]))))
+    found = texts(memory.figure(make_run([dataclasses.replace(result, flags=("contended",))])))[-1]
     assert "contended" not in found
     assert "rounds, so the interval" not in found
 

@@ -60,15 +60,29 @@ def render(runs: Sequence[Run]) -> str:
     )
 
 
-def _claims(runs: Iterable[tuple[str, Run]]) -> dict[str, list[Answer]]:
-    """Return what the runs say of each claim, those that none of them can speak of left out."""
-    found: dict[str, list[Answer]] = {}
+def _claims(runs: Iterable[tuple[str, Run]]) -> dict[str, list[list[Answer]]]:
+    """
+    Return what the runs say of each claim, the answers about one pair of cases together.
+
+    Claims that none of them can speak of are left out; of the others, why a run cannot comes last.
+    """
+    found: dict[str, dict[tuple[str, str], list[Answer]]] = {}
     for name, run in runs:
         for finding in findings_of(run):
             words = VERDICTS[finding.verdict]
             answer = Answer(run_name=name, verdict=finding.verdict, verdict_words=words, sentence=finding.sentence)
-            found.setdefault(finding.claim, []).append(answer)
-    return {claim: told for claim, told in found.items() if any(answer.verdict != "not_here" for answer in told)}
+            by_pair = found.setdefault(finding.claim, {})
+            by_pair.setdefault((finding.case_id, finding.reference_id), []).append(answer)
+    return {
+        claim: sorted(by_pair.values(), key=_is_silent)
+        for claim, by_pair in found.items()
+        if not all(map(_is_silent, by_pair.values()))
+    }
+
+
+def _is_silent(answers: Sequence[Answer]) -> bool:
+    """Whether none of them says anything of the claim."""
+    return all(answer.verdict == "not_here" for answer in answers)
 
 
 def _table(rows: Sequence[Row], names: Sequence[str]) -> Table:
