@@ -181,6 +181,7 @@ class Stepper:
             self._is_used = True
             if self.benchmark._timer != self.timer.read:  # noqa: SLF001 (it has no public way to it)
                 raise UsageError("train_step: 'benchmark' was made before it; ask for train_step alone")
+            _check_numbers({**numbers, "rounds": rounds})
             planned = self._planned(self._spec(workload), device, texts, numbers)
         if planned.status is not None:
             pytest.skip(f"{planned.status}: {planned.reason}")
@@ -246,9 +247,6 @@ class Stepper:
         for name, value in texts.items():
             check_axis_value(name, value, f"train_step: {name}: ")
         given = {name: number for name, number in numbers.items() if number is not None}
-        for name, number in given.items():
-            if not isinstance(number, int) or number < 1:
-                raise UsageError(f"train_step: {name}: {number!r} is no whole number above 0")
         if len(given.keys() & {"batch_size", "global_batch_size"}) > 1:
             raise UsageError("train_step: batch_size (per device) cannot stand beside global_batch_size (over all)")
         values: dict[str, Any] = {name: (value,) for name, value in {**texts, **given}.items()}
@@ -282,6 +280,12 @@ class Stepper:
         return [document_of(content, str(path)) for path, content in found if Path(path).stem.partition("_")[2] == name]
 
 
+def _check_numbers(numbers: Mapping[str, int | None]) -> None:
+    for name, number in numbers.items():
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise UsageError(f"train_step: {name}: {number!r} is no whole number above 0")
+
+
 def _side(saved: Benchmark, name: str) -> Side:
     case_id = str(saved.columns.get("case_id"))
     return Side(name=name, environment=saved.environment, cases={case_id: figures_of_benchmark(name, saved)})
@@ -293,10 +297,7 @@ def told_in_a_line() -> Iterator[None]:
     try:
         yield
     except BenchError as error:
-        message = str(error)
-    else:
-        return
-    pytest.fail(message, pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @contextlib.contextmanager
