@@ -2,31 +2,24 @@
 
 import argparse
 import datetime
-import itertools
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from bench.commands import _history_fill
 from bench.commands._destination import reports_directory
-from bench.commands._progress import counted
 from bench.commands.history import DEFAULT_METRIC
-from bench.errors import JournalError, UsageError, unknown_value
+from bench.errors import UsageError, unknown_value
 from bench.history import trends
-from bench.history.entries import DOCUMENT_SUFFIX, Entry, entry_of, entry_of_benchmarks, entry_of_run
 from bench.history.schema import METRICS
 from bench.history.store import SHORT_ID_LENGTH, Acceptance, Point, Series, Store
 from bench.history.trends import Trend
 from bench.numbers import SECONDS, digits, size, with_unit
 from bench.reporting._terminal import stdout_console, text_table
-from bench.results import frame
-from bench.running import journal
 
 FILE_NAME = "history.sqlite"
-EXIT_DONE, EXIT_MISTAKE, EXIT_NOTHING = 0, 2, 3
+EXIT_DONE, EXIT_NOTHING = 0, 3
 READING = {"show", "trend"}
 """Actions that make no history where there is none."""
-WHY_IT_STAYED = "the journal is gone, or another run lies there; if it was moved: history add DIR"
 DRAWN_METRICS = (DEFAULT_METRIC, "peak_allocated_bytes", "operators")
 """Of every series, in a figure."""
 _SHOWN = 20
@@ -38,12 +31,12 @@ def run(options: argparse.Namespace) -> int:
     if options.metric is not None and options.metric not in METRICS:
         raise unknown_value("", options.metric, tuple(METRICS), "--metric: ")
     actions: dict[str, Callable[[argparse.Namespace, Store], int]] = {
-        "add": _add,
-        "import": _import,
+        "add": _history_fill.add,
+        "import": _history_fill.import_documents,
         "show": _show,
         "trend": _trend,
         "accept": _accept,
-        "rebuild": _rebuild,
+        "rebuild": _history_fill.rebuild,
     }
     is_reading = options.action in READING
     store = Store(options.db or usual_url(makes_folder=not is_reading), must_exist=is_reading)
@@ -62,53 +55,6 @@ def usual_url(*, makes_folder: bool = True) -> str:
     except OSError as error:
         raise UsageError(f"'{directory}' cannot be made ({error.strerror}); name a database with --db") from None
     return f"sqlite:///{directory / FILE_NAME}"
-
-
-def _add(options: argparse.Namespace, store: Store) -> int:
-    if not options.names:
-        raise UsageError("history add: no run is named; give the directories of runs, or their folder")
-    return _put_in(store, options.names, _runs, lambda path: entry_of_run(frame.load(path)))
-
-
-def _import(options: argparse.Namespace, store: Store) -> int:
-    if not options.names:
-        raise UsageError("history import: no file is named; give JSON files of pytest-benchmark, or their folder")
-    return _put_in(store, options.names, _documents, entry_of_benchmarks)
-
-
-def _put_in(
-    store: Store, names: Sequence[str], found_at: Callable[[Path], Sequence[Path]], read: Callable[[Path], Entry]
-) -> int:
-    """Put all that is *found_at* each of *names* into the history; what cannot be read is told, the rest goes in."""
-    status = EXIT_DONE
-    for path in itertools.chain.from_iterable([found_at(Path(name)) for name in names]):
-        try:
-            entry = read(path)
-        except JournalError as error:
-            print(f"error: {error}", file=sys.stderr)
-            status = EXIT_MISTAKE
-        else:
-            print(f"{path}: {store.add(entry)}")
-    return status
-
-
-def _runs(path: Path) -> list[Path]:
-    """Return a run's directory or journal as it is, or the runs below a folder."""
-    if path.suffix == DOCUMENT_SUFFIX:
-        raise UsageError(f"history add: '{path}' is no run; what pytest-benchmark wrote goes in with: history import")
-    is_folder = path.is_dir() and not (path / journal.FILE_NAME).is_file()
-    below = sorted(found.parent for found in path.rglob(journal.FILE_NAME)) if is_folder else []
-    return below or [path]
-
-
-def _documents(path: Path) -> list[Path]:
-    """Return the file, or those below a folder, such as the storage of pytest-benchmark."""
-    if path.suffix == DOCUMENT_SUFFIX:
-        return [path]
-    found = sorted(path.rglob(f"*{DOCUMENT_SUFFIX}"))
-    if not found:
-        raise UsageError(f"history import: '{path}' is no {DOCUMENT_SUFFIX} file, and has none below it")
-    return found
 
 
 def _show(options: argparse.Namespace, store: Store) -> int:
@@ -213,28 +159,6 @@ def _the_one(options: argparse.Namespace, found: Sequence[Series]) -> Series:
         others = ", ".join(one.id[:SHORT_ID_LENGTH] for one in found if one is not newest)
         print(f"the newest of {len(found)} series of this name; the others: {others}", file=sys.stderr)
     return newest
-
-
-def _rebuild(options: argparse.Namespace, store: Store) -> int:
-    if options.names:
-        raise UsageError(f"history rebuild: '{options.names[0]}' is of no use; put runs in with: history add DIR")
-    known = store.all_runs()
-    found = {row["id"]: entry for row in known if (entry := _read_again(row))}
-    store.renew(found)
-    print(f"made anew from {counted(len(found), 'journal')}")
-    if left := len(known) - len(found):
-        print(f"{counted(left, 'run')} stayed as in the index: {WHY_IT_STAYED}")
-    return EXIT_DONE
-
-
-def _read_again(row: Mapping[str, Any]) -> Entry | None:
-    """Return the entry of a run from its journal; None: that is not there any more."""
-    try:
-        entry = entry_of(Path(row["path"]))
-    except JournalError:
-        return None
-    is_same = (entry.run["started_at"], entry.run["commit"]) == (row["started_at"], row["commit"])
-    return entry if is_same else None
 
 
 def _last_change(trend: Trend) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from bench.case import Case
 from bench.cli import main
-from bench.commands import _history
+from bench.commands import _history_fill
 from bench.history.schema import acceptances
 from bench.history.store import Acceptance, Store
 from bench.history.trends import trends_of
@@ -297,7 +297,7 @@ def test_a_run_whose_journal_is_gone_or_another_s_stays_in_the_index(capsys: Cap
     assert main(["history", "rebuild"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "made anew from 18 journals",
-        f"2 runs stayed as in the index: {_history.WHY_IT_STAYED}",
+        f"2 runs stayed as in the index: {_history_fill.WHY_IT_STAYED}",
     ]
     assert main(["history", "show"]) == 0
     assert " 20 " in capsys.readouterr().out
