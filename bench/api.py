@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.commands import _measure
 from bench.commands import run as run_command
+from bench.commands._destination import point_latest_at
 from bench.commands._options import Parser
 from bench.commands._progress import Progress
 from bench.commands._request import request_from
@@ -67,9 +68,9 @@ class Results:
             margin: The smallest change of a time that matters, such as 0.02.
 
         Returns:
-            One row a case that both have, worst first: `case`, `ratio` of this step over the other's with its ends,
-            `verdict`, `why` there is none, and `changes` of memory and counters. Times are compared between equal
-            machines only.
+            One row a case; those that both have come first, the worst before others: `case`, `ratio` of this step
+            over the other's with its ends, `verdict`, `why` there is none, and `changes` of memory and counters. Times
+            are compared between equal machines only.
         """
         return _table(compare(_side(other, "other"), _side(self, "this"), margin))
 
@@ -166,7 +167,10 @@ def run(
         raise ending
     if directory is None:
         raise NothingToMeasureError("nothing was measured")
-    return load(directory)
+    results = load(directory)
+    if out is None and "ok" in set(results.frame["status"]):
+        point_latest_at(directory)
+    return results
 
 
 def load(path: str | os.PathLike[str]) -> Results:
@@ -225,5 +229,9 @@ def _table(found: Comparison) -> pd.DataFrame:
         }
         for row in found.rows
     ]
+    only = [(label, "not in the other run") for label in found.new] + [
+        (label, "not in this run") for label in found.vanished
+    ]
+    records += [{"case": label, "why": why, "changes": {}} for label, why in only]
     names = ["case", "ratio", "ratio_low", "ratio_high", "verdict", "why", "changes"]
     return pd.DataFrame(records, columns=names)

@@ -17,6 +17,7 @@ from bench.comparing.pytest_benchmark import Benchmark, Document, document_of, r
 from bench.comparing.sides import Side, figures_of, figures_of_benchmark
 from bench.errors import BenchError, UsageError
 from bench.exporting.pytest_benchmark import extra_info
+from bench.flags import DOUBTFUL
 from bench.metrics import step_seconds
 from bench.pytest_plugin import ReplayTimer
 from bench.result import CaseResult, Plan, SamplingPlan
@@ -120,9 +121,9 @@ class Step:
             least = f"at least {_more(row.ratio.low)}"
             pytest.fail(f"slower than '{name}' by {_more(row.ratio.value)}, {least}", pytrace=False)
         if row.verdict == "inconclusive":
-            warnings.warn(
-                f"not slower than '{name}' for all that is known: {row.why}", InconclusiveWarning, stacklevel=2
-            )
+            is_base = any(not DOUBTFUL.isdisjoint(figures.flags) for figures in base.cases.values())
+            why = f"{row.why}; the baseline is, {again}" if is_base else row.why
+            warnings.warn(f"not slower than '{name}' for all that is known: {why}", InconclusiveWarning, stacklevel=2)
 
 
 def _more(ratio: float) -> str:

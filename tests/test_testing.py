@@ -71,6 +71,6 @@ def test_a_baseline_of_another_machine_or_another_model_is_none(made: Callable[.
     with pytest.raises(pytest.fail.Exception, match=r"'then' was saved elsewhere: torch was 2\.11\.0 and"):
         made(base=Environment(hard={"torch": "2.11.0"})).must_not_be_slower_than("then")
     with pytest.raises(
-        pytest.fail.Exception, match="another case under the same name: parameters was 1,000 and is now"
+        pytest.fail.Exception, match="another model under the same name: parameters was 1,000 and is now"
     ):
         made(parameters=2000).must_not_be_slower_than("then")

@@ -66,8 +66,11 @@ def annotate(failing: Sequence[tuple[Row, str]]) -> None:
     """Say what fails in the form that GitHub shows on the pull request, where this runs there."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
+    by_case: dict[str, list[str]] = {}
     for row, sentence in failing:
-        print(f"::error title={_escaped(row.label, ':,')}::{_escaped(sentence)}", file=sys.stderr)
+        by_case.setdefault(row.label, []).append(sentence)
+    for label, sentences in by_case.items():  # one a case: GitHub shows ten of a step
+        print(f"::error title={_escaped(label, ':,')}::{_escaped('; '.join(sentences))}", file=sys.stderr)
 
 
 def _escaped(text: str, more: str = "") -> str:

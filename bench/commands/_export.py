@@ -5,7 +5,10 @@ import sys
 
 from bench import registry
 from bench.errors import UsageError, unknown_value
+from bench.flags import DOUBTFUL
 from bench.results import frame
+from bench.results.frame import Run
+from bench.results.rows import rows
 
 
 def run(options: argparse.Namespace) -> int:
@@ -14,11 +17,13 @@ def run(options: argparse.Namespace) -> int:
     if options.format not in known:
         raise unknown_value("", options.format, tuple(known), "--format: ")
     module = registry.load("exporting", known[options.format])
-    content: bytes = module.export(frame.load(options.run))
+    found = frame.load(options.run)
+    content: bytes = module.export(found)
     if options.out is None:
         if module.ENDING == ".parquet" and sys.stdout.isatty():
             raise UsageError("--format 'parquet' is not for a terminal; name a file with --out")
         sys.stdout.buffer.write(content)
+        _warn_of_doubts(found)
         return 0
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -28,4 +33,12 @@ def run(options: argparse.Namespace) -> int:
             f"--out '{options.out}' cannot be written ({error.strerror}); name a file that can be"
         ) from None
     print(options.out, file=sys.stderr)
+    _warn_of_doubts(found)
     return 0
+
+
+def _warn_of_doubts(run: Run) -> None:
+    """Name the cases whose flags most of these forms cannot carry."""
+    doubtful = [row.case.slug for row in rows(run) if row.is_measured and not DOUBTFUL.isdisjoint(row.flags)]
+    if doubtful:
+        print(f"warning: in doubt, see their flags: {', '.join(doubtful)}", file=sys.stderr)

@@ -81,8 +81,7 @@ def _show(options: argparse.Namespace, store: Store) -> int:
 def _trend(options: argparse.Namespace, store: Store) -> int:
     chosen = _fitting(options, store)
     if not chosen:
-        print("no series fits; `history show` lists them", file=sys.stderr)
-        return EXIT_NOTHING
+        raise UsageError("history trend: no series fits; `history show` lists them")
     if options.png or options.html:
         metrics = (options.metric,) if options.metric else DRAWN_METRICS
         return _draw(options, trends.trends_of(store, chosen, metrics))
@@ -151,9 +150,12 @@ def _fitting(options: argparse.Namespace, store: Store) -> list[Series]:
 
 def _the_one(options: argparse.Namespace, found: Sequence[Series]) -> Series:
     """Return the only series of *found*, or of several with one name and machine the one that goes on."""
-    if len({(one.name, one.machine) for one in found}) != 1:
-        names = ", ".join(f"{one.name} ({one.id[:SHORT_ID_LENGTH]})" for one in found) or "none"
-        raise UsageError(f"history {options.action}: {len(found)} series fit: {names}; write more of a name, or an id")
+    if not found:
+        raise UsageError(f"history {options.action}: no series fits; `history show` lists them")
+    if len({(one.name, one.machine) for one in found}) > 1:
+        names = ", ".join(f"{one.name} ({one.id[:SHORT_ID_LENGTH]})" for one in found)
+        cure = "write more of a name, or an id" + (", or --html FILE for all" if options.action == "trend" else "")
+        raise UsageError(f"history {options.action}: {len(found)} series fit: {names}; {cure}")
     newest = max(found, key=lambda one: one.newest_at)
     if len(found) > 1:
         others = ", ".join(one.id[:SHORT_ID_LENGTH] for one in found if one is not newest)

@@ -69,7 +69,7 @@ def _add_to_history(run: Run, url: str) -> bool:
 
     try:
         with contextlib.closing(Store(url or usual_url())) as store:
-            store.add(entry_of_run(run))
+            print(f"history: {store.add(entry_of_run(run))}")
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return False

@@ -21,6 +21,8 @@ from bench.statistics import (
 
 USUALLY_FAILS = ("memory", "counters")
 """Of runs apart in time the clock is advice: on shared machines a third and more of such alarms are false."""
+GREW = " grew from "
+"""Between the name of an exact figure and how it changed, in a sentence."""
 STACK_KEYS = ("torch", "cuda", "cudnn", "nccl")
 """Hard keys on which counts depend besides the code."""
 OF_ONE_MACHINE = {MEMORY, "allocated_bytes", "accessed_bytes"}
@@ -167,7 +169,7 @@ def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Ro
         if row.gap and "any" in fail_on:
             found.append((row, row.gap))
         found += [
-            (row, f"{change.name} grew from {change.before:,} to {change.now:,}")
+            (row, f"{change.name}{GREW}{change.before:,} to {change.now:,}")
             for change in row.changes
             if change.is_worse and fail_on & {change.kind, "any"}
         ]
@@ -196,7 +198,7 @@ def _row(
     work = [name for name in known if base.exact[name] != current.exact[name]]
     if work and not is_same_question:
         changed = f"{work[0]} was {base.exact[work[0]]:,} and is now {current.exact[work[0]]:,}"
-        return dataclasses.replace(row, gap=f"another case under the same name: {changed}")
+        return dataclasses.replace(row, gap=f"another model under the same name: {changed}; `ab` compares them")
     names = [name for name in EXACT if same_machine or (same_stack and name not in OF_ONE_MACHINE)]
     sources = dict.fromkeys(source for source in (base.counters_source, current.counters_source) if source)
     two_ways = set(names) & BY_SOURCE if len(sources) > 1 else set()

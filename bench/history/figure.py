@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.flags import DOUBTFUL
 from bench.history.trends import Change, Trend
 from bench.labels import cut_middle
 from bench.numbers import BYTES, SECONDS, Unit, fitting
@@ -76,8 +75,11 @@ def draw(trends: Sequence[Trend], *, explains: bool = True) -> Figure:
 
 
 def _newest_change_first(trends: Sequence[Trend]) -> list[Trend]:
-    """Return those that have points."""
-    return sorted((trend for trend in trends if trend.points), key=_newest_change, reverse=True)
+    """Return those that have points, the metrics of a series together."""
+    newest: dict[str, str] = {}
+    for trend in trends:
+        newest[trend.series.id] = max(newest.get(trend.series.id, ""), _newest_change(trend))
+    return sorted((trend for trend in trends if trend.points), key=lambda trend: newest[trend.series.id], reverse=True)
 
 
 def _newest_change(trend: Trend) -> str:
@@ -107,17 +109,15 @@ def _add(figure: Figure, trend: Trend, top: float) -> None:
     width, height = figure.get_size_inches()
     bottom = height - top - HEAD - PLOT_HEIGHT
     axes = figure.add_axes((LEFT / width, bottom / height, (width - LEFT - MARGIN) / width, PLOT_HEIGHT / height))
-    title = f"{cut_middle(trend.series.name, _TITLE_LENGTH)} on {cut_middle(trend.series.machine, _TITLE_LENGTH)}"
+    name, machine = (cut_middle(words, _TITLE_LENGTH) for words in (trend.series.name, trend.series.machine))
+    title = f"{trend.metric_name} of {name} on {machine}"
     figure.text(MARGIN / width, (bottom + PLOT_HEIGHT + GAP) / height, title, size=PANEL_POINTS, weight="bold")
     unit = _unit(trend)
     values = [value / unit.size for value in trend.values]
-    doubtful = [not DOUBTFUL.isdisjoint(point.flags) for point in trend.points]
-    for is_doubtful, fill in ((False, BLUE), (True, "none")):
-        indices = [index for index, doubt in enumerate(doubtful) if doubt == is_doubtful]
+    for is_doubtful, fill in ((False, BLUE), (True, "white")):
+        indices = [index for index, point in enumerate(trend.points) if point.is_doubtful == is_doubtful]
         ys = [values[index] for index in indices]
-        axes.plot(
-            indices, ys, linestyle="none", marker="o", markersize=2.5, color=BLUE, alpha=0.7, markerfacecolor=fill
-        )
+        axes.plot(indices, ys, linestyle="none", marker="o", markersize=3.5, color=BLUE, zorder=3, markerfacecolor=fill)
     starts = [trend.points.index(change.start) for change in trend.changes]
     for start, end in zip([0, *starts], [*starts, len(values)], strict=True):
         level = statistics.median(values[start:end])

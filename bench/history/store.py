@@ -14,6 +14,7 @@ from sqlalchemy.engine import MappingResult, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from bench.errors import UsageError
+from bench.flags import DOUBTFUL
 from bench.history import schema
 from bench.history.entries import Entry
 from bench.history.schema import METRICS, acceptances, points, runs, series
@@ -57,6 +58,11 @@ class Point:
     flags: tuple[str, ...]
     figures: Mapping[str, float]
     """Those of `METRICS` that are known."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its flags say that its times may be wrong."""
+        return not DOUBTFUL.isdisjoint(self.flags)
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """A series with the changes of its level, and the commits between which each happened."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +23,8 @@ class Change:
     after: float
     reason: str = ""
     """Why it is meant; empty: nobody has said so."""
+    is_doubtful: bool = False
+    """Whether most points of either level are flagged."""
 
     @property
     def amount(self) -> str:
@@ -34,7 +37,8 @@ class Change:
     def told(self) -> str:
         """In words: +5.1 % between a1b2c3d and e4f5a6b."""
         accepted = f" (accepted: {self.reason})" if self.reason else ""
-        return f"{self.amount} between {self.last_before.name} and {self.start.name}{accepted}"
+        doubt = ", in doubt: most points of a level are flagged" if self.is_doubtful else ""
+        return f"{self.amount} between {self.last_before.name} and {self.start.name}{accepted}{doubt}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,8 @@ def _trend(series: Series, metric: str, points: Sequence[Point], acceptances: Se
     found = change_points(values)
     positions = {point.run_id: index for index, point in enumerate(known)}
     reasons = _reasons(found, {positions[one.run_id]: one.reason for one in acceptances if one.run_id in positions})
+    borders = [0, *(one.index for one in found), len(known)]
+    doubtful = [_is_mostly_doubtful(known[start:end]) for start, end in itertools.pairwise(borders)]
     changes = [
         Change(
             start=known[one.index],
@@ -86,10 +92,15 @@ def _trend(series: Series, metric: str, points: Sequence[Point], acceptances: Se
             before=one.before,
             after=one.after,
             reason=reasons.get(one.index, ""),
+            is_doubtful=any(both),
         )
-        for one in found
+        for one, both in zip(found, itertools.pairwise(doubtful), strict=True)
     ]
     return Trend(series=series, metric=metric, points=known, values=values, changes=changes)
+
+
+def _is_mostly_doubtful(level: Sequence[Point]) -> bool:
+    return 2 * sum(point.is_doubtful for point in level) > len(level)
 
 
 def _reasons(found: Sequence[ChangePoint], accepted: Mapping[int, str]) -> Mapping[int, str]:

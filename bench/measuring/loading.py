@@ -51,6 +51,7 @@ def _module(name: str) -> ModuleType:
 
 def _module_from_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))  # as `python file.py` does, so that the file finds its neighbours
+    sys.path.append(str(Path.cwd()))  # and last the packages of a repository whose root one is in
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise UsageError(f"workload file '{path}' is not there")

@@ -19,6 +19,9 @@ PANEL_HEAD, PANEL_FOOT = 0.42, 0.52
 WHISKER_LIMIT = 1.4
 """Where whiskers are cut, as a multiple of the panel's longest bar: two wild rounds must not hide all others."""
 _CUT_NOTE = "Arrow: the interval goes on beyond the figure."
+_PALE_NOTE = "Pale: in doubt, for the flags that stand behind it."
+_PALE = 0.35
+"""Opacity of what is in doubt."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,8 @@ class Bar:
     """Where a thin upright line stands."""
     text: str = ""
     """Stands to the right of everything else."""
+    is_doubtful: bool = False
+    """Whether a flag says that the figure may be wrong: it is drawn pale."""
 
     @property
     def end(self) -> float:
@@ -90,6 +95,8 @@ def draw(page: Page) -> Figure:
 
 def _draw(page: Page) -> Figure:
     page = _with_cut_whiskers(page)
+    if any(bar.is_doubtful for panel in page.panels for bar in panel.bars):
+        page = dataclasses.replace(page, notes=(_PALE_NOTE, *page.notes))
     labels = [bar.label for panel in page.panels for bar in panel.bars]
     left = MARGIN + max((text_inches(label, LABEL_POINTS) for label in labels), default=0.0) + GAP
     width = left + PLOT_WIDTH + MARGIN
@@ -149,7 +156,15 @@ def _axis_end(bars: Sequence[Bar]) -> float:
 def _add_bar(axes: Axes, bar: Bar, row: int) -> None:
     start = 0.0
     for length, colour, hatch in bar.parts:
-        axes.barh(row, length, BAR_SHARE, left=start, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+        opacity = _PALE if bar.is_doubtful else None
+        style: dict[str, Any] = {
+            "color": colour,
+            "hatch": hatch,
+            "edgecolor": "white",
+            "linewidth": 0,
+            "alpha": opacity,
+        }
+        axes.barh(row, length, BAR_SHARE, left=start, **style)
         start += length
     if bar.outline is not None:
         axes.barh(row, bar.outline, BAR_SHARE, fill=False, edgecolor=INK, linewidth=0.8, linestyle=(0, (3, 2)))
@@ -163,11 +178,11 @@ def _add_bar(axes: Axes, bar: Bar, row: int) -> None:
     if bar.marker is not None:
         axes.vlines(bar.marker, row - 0.46, row + 0.46, color=INK, linewidth=1.4)
     gap_points = GAP * 72
-    style: dict[str, Any] = {
+    words: dict[str, Any] = {
         "textcoords": "offset points",
         "va": "center_baseline",
         "size": LABEL_POINTS,
         "annotation_clip": False,
     }
-    axes.annotate(bar.text, (bar.end, row), (gap_points, 0), **style)
-    axes.annotate(bar.label, (0, row), (-gap_points, 0), xycoords=axes.get_yaxis_transform(), ha="right", **style)
+    axes.annotate(bar.text, (bar.end, row), (gap_points, 0), **words)
+    axes.annotate(bar.label, (0, row), (-gap_points, 0), xycoords=axes.get_yaxis_transform(), ha="right", **words)

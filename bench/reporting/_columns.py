@@ -171,4 +171,6 @@ def _speedup(row: Row) -> str:
     if row.columns.get("reference_case_id") == row.case.id:
         return "reference"
     ratio = row.interval("speedup")
+    if ratio and ratio.low is None:
+        return "one round"  # whatever it came to, it says nothing
     return times_with_interval(ratio) if ratio else ""

@@ -7,18 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.reporting._terminal import ASCII, GAP
-from bench.results.findings import Finding, Verdict, findings_of
+from bench.results.finding import VERDICT_WORDS, Finding, Verdict
+from bench.results.findings import findings_of
 from bench.results.frame import Run
 from bench.results.recommendation import recommendations_of
 from bench.results.sentences import capital
 
-WORDS: Mapping[Verdict, str] = {
-    "confirmed": "confirmed",
-    "refuted": "refuted",
-    "no_difference": "no difference",
-    "inconclusive": "inconclusive",
-    "not_here": "not here",
-}
 _STYLES: Mapping[Verdict, str] = {
     "confirmed": "green",
     "refuted": "red",
@@ -74,10 +68,10 @@ def by_reason(findings: Sequence[Finding]) -> Mapping[str, Sequence[str]]:
 def _print_claim(claim: str, members: Sequence[Finding], console: Console, text: MakeText) -> None:
     console.print(text(f"{capital(claim)}?"))
     lines = Table.grid(padding=(0, GAP, 0, 0))
-    lines.add_column(no_wrap=True, width=max(map(len, WORDS.values())))
+    lines.add_column(no_wrap=True, width=max(map(len, VERDICT_WORDS.values())))
     lines.add_column(overflow="fold")
     for finding in members[:MAX_FINDINGS]:
-        lines.add_row(text(WORDS[finding.verdict], _STYLES[finding.verdict]), text(finding.sentence))
+        lines.add_row(text(VERDICT_WORDS[finding.verdict], _STYLES[finding.verdict]), text(finding.sentence))
     if len(members) > MAX_FINDINGS:
         lines.add_row("", text(f"and {len(members) - MAX_FINDINGS} more: findings.md has them", "dim"))
     console.print(lines)

@@ -113,7 +113,7 @@ def _legend(run: Run, measured: Sequence[Row], dropped: Sequence[Column]) -> lis
     lines = [f"every row: {', '.join(shared)}"] if shared else []
     ids = {row.columns.get("reference_case_id") for row in measured}
     references = dict.fromkeys(variant(case) for case in run.plan.cases if case.id in ids)
-    over = f"speed-up over {' or '.join(references)} with the same workload and global batch"
+    over = f"speed-up over {' or '.join(references)} with the same workload and global batch, in the rounds of both"
     has_speedup = all(column.header != "speed-up" for column in dropped)
     lines.append("±: 95 % interval over rounds" + (f"; {over}" if has_speedup else ""))
     if not any(column.header == "of peak" for column in dropped):

@@ -8,8 +8,9 @@ from typing import Any
 
 from bench.labels import in_markdown
 from bench.record import to_plain
-from bench.reporting._conclusions import WORDS, by_claim, by_reason
-from bench.results.findings import Finding, findings_of
+from bench.reporting._conclusions import by_claim, by_reason
+from bench.results.finding import VERDICT_WORDS, Finding
+from bench.results.findings import findings_of
 from bench.results.frame import Run
 from bench.results.recommendation import Recommendation, recommendations_of
 from bench.results.sentences import capital
@@ -33,7 +34,7 @@ def _lines(findings: Sequence[Finding], recommended: Sequence[Recommendation]) -
     yield "# Findings"
     for claim, members in by_claim(findings).items():
         yield from ("", f"## {capital(claim)}?", "")
-        yield from (f"- **{WORDS[finding.verdict]}**: {in_markdown(finding.sentence)}" for finding in members)
+        yield from (f"- **{VERDICT_WORDS[finding.verdict]}**: {in_markdown(finding.sentence)}" for finding in members)
     if recommended:
         yield from ("", "## What to train with", "")
         yield from (f"- {in_markdown(found.sentence)}" for found in recommended)

@@ -70,6 +70,7 @@ def _bar(row: Row, label: str, unit: Unit, case_fills: Mapping[tuple[str, str], 
         parts=((allocated / unit.size, *case_fills[row.key]),),
         outline=None if reserved is None else reserved / unit.size,
         text="   ".join(word for word in (size(allocated), held, _doubts(row)) if word),
+        is_doubtful=bool(_doubts(row)),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from bench.flags import DOUBTFUL
 from bench.numbers import TIMES, times_with_interval, with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
@@ -52,7 +53,14 @@ def _bar(row: Row, label: str, case_fills: Mapping[tuple[str, str], tuple[str, s
     assert throughput is not None
     text = "   ".join(word for word in (with_interval(throughput), _gain(row), remarks(row)) if word)
     parts = ((throughput.value, *case_fills[row.key]),)
-    return Bar(label=label, parts=parts, low=throughput.low, high=throughput.high, text=text)
+    return Bar(
+        label=label,
+        parts=parts,
+        low=throughput.low,
+        high=throughput.high,
+        text=text,
+        is_doubtful=not DOUBTFUL.isdisjoint(row.flags),
+    )
 
 
 def _gain(row: Row) -> str:
@@ -63,4 +71,4 @@ def _gain(row: Row) -> str:
     if row.columns.get("reference_case_id") == row.case.id:
         return "reference"
     speedup = row.interval("speedup")
-    return times_with_interval(speedup) if speedup else ""
+    return times_with_interval(speedup) if speedup and speedup.low is not None else ""

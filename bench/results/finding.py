@@ -1,7 +1,7 @@
 """A finding: something that people are told, held against what was measured."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from bench.results.pairs import Evidence, Partners
@@ -12,6 +12,16 @@ Verdict = Literal["confirmed", "refuted", "no_difference", "inconclusive", "not_
 `no_difference` is as sure as the first two (of a cost: none above the margin, whatever is gained); `not_here`: it could
 not be asked on this machine or was not in this run.
 """
+
+
+VERDICT_WORDS: Mapping[Verdict, str] = {
+    "confirmed": "confirmed",
+    "refuted": "refuted",
+    "no_difference": "no difference",
+    "inconclusive": "inconclusive",
+    "not_here": "not here",
+}
+"""What a person reads."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -53,13 +53,13 @@ def speed(pair: Pair, words: Words, workload: str, *, expects_more: bool) -> str
     against = f"{words.theirs}{words.place}"
     question = f"{words.question}{words.place}" if words.question else f"{trains} {_more(expects_more)} than {against}"
     if ratio.low is None or ratio.high is None:
-        return f"one round does not tell whether {question} ({amount}{TIMES} the speed)"
+        return f"one round does not tell whether {question}"
     if ratio.excludes(1.0, MARGIN_RATIO):
         how = f"{amount}{TIMES} faster than" if ratio.value > 1 else f"at {amount}{TIMES} the speed of"
         return f"{trains} {how} {against} ({bounds})"
     if words.unmeasured and is_no_cost(ratio):
         nothing = f"no measurable {words.unmeasured}{words.place}"
-        return f"{nothing}: {amount}{TIMES} the speed ({bounds}), so one of more than {_MARGIN} is excluded"
+        return f"{nothing}: {amount}{TIMES} the speed ({bounds}), so {_largest_loss(ratio.low)} is excluded"
     if ratio.lies_within(1.0, MARGIN_RATIO):
         return f"{trains} as fast as {against}, within {_MARGIN} ({bounds})"
     return _open(pair, words, question)
@@ -76,13 +76,23 @@ def _open(pair: Pair, words: Words, question: str) -> str:
     amount, bounds = with_bounds(ratio)
     seen = f"{amount}{TIMES} the speed ({bounds}); {what_would_tell(rounds, ratio)}"
     if words.unmeasured and ratio.low <= 1 <= ratio.high and width <= _SHARP:
-        return f"no measurable {words.unmeasured}{words.place} in {rounds} rounds: {seen}"
+        nothing = f"no measurable {words.unmeasured}{words.place} in {rounds} rounds"
+        return f"{nothing}, but a loss of {_percent(1 - ratio.low)} is not excluded: {seen}"
     return f"whether {question} cannot be told from {rounds} rounds: {seen}"
 
 
 def is_no_cost(ratio: Interval) -> bool:
     """Return whether a loss of speed of more than the margin is excluded; how much is gained is not asked of a cost."""
     return ratio.low is not None and ratio.low >= 1 - MARGIN_RATIO
+
+
+def _largest_loss(low: float) -> str:
+    """Return what a lower end of the speed leaves no room for."""
+    return "any loss" if low >= 1 else f"a loss of more than {_percent(1 - low)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _more(expects_more: bool) -> str:

@@ -173,7 +173,8 @@ def test_an_empty_history_says_how_to_fill_it(capsys: Capture) -> None:
     assert main(["history", "rebuild"]) == 0
     assert main(["history", "show"]) == 3
     assert capsys.readouterr().err == "no series; put runs in with: history add DIR\n"
-    assert main(["history", "trend", "x"]) == 3
+    assert main(["history", "trend", "x"]) == 2
+    assert capsys.readouterr().err == "error: history trend: no series fits; `history show` lists them\n"
 
 
 def test_one_bad_run_of_a_folder_keeps_none_of_the_others_out(write: Write, capsys: Capture) -> None:
@@ -210,8 +211,8 @@ def test_a_count_that_was_none_has_a_trend(write: Write, capsys: Capture) -> Non
     assert "from 0 to 5 between c09 and c10" in capsys.readouterr().out
     assert main(["history", "trend", "--metric", "host_syncs", "--png", "t.png", "--html", "t.html"]) == 0
     page = Path("t.html").read_text()
-    assert "host_syncs from 0 to 5 between c09 and c10" in page
-    assert ">worse</span>" in page
+    assert "host syncs from 0 to 5 between c09 and c10, in doubt: most points of a level are flagged" in page
+    assert ">in doubt</span>" in page
 
 
 def test_of_two_series_with_one_name_the_one_that_goes_on_is_meant(write: Write, capsys: Capture) -> None:
@@ -264,7 +265,7 @@ def test_a_commit_may_be_shortened_or_in_full(capsys: Capture) -> None:
         (("show", "--db", "nonsense"), "--db 'nonsense' is no address of a database"),
         (("show", "--db", "sqlite:///gone.sqlite"), "there is no history at 'gone.sqlite'; put runs in with"),
         (("accept", "x"), "history accept: --reason is missing; say why the change is meant"),
-        (("accept", "x", "--reason", "y"), "history accept: 0 series fit: none; write more of a name, or an id"),
+        (("accept", "x", "--reason", "y"), "history accept: no series fits; `history show` lists them"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], complaint: str, capsys: Capture) -> None:

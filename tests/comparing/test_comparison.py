@@ -94,7 +94,7 @@ def test_between_machines_counts_are_compared_where_the_libraries_are_the_same_a
 def test_a_case_that_does_other_work_is_another_case(make_side: MakeSide) -> None:
     row = _only(compare(make_side({"mlp": {"parameters": 1000}}), make_side({"mlp": {"parameters": 2000}})))
     assert (row.verdict, row.ratio) == (None, None)
-    assert row.gap == "another case under the same name: parameters was 1,000 and is now 2,000"
+    assert row.gap == "another model under the same name: parameters was 1,000 and is now 2,000; `ab` compares them"
 
 
 def test_a_case_that_breaks_never_passes_and_one_that_cannot_run_here_is_no_failure(make_side: MakeSide) -> None:

@@ -50,7 +50,7 @@ def test_each_names_every_case_its_verdict_and_what_fails(name: str, found: Comp
 def test_the_table_says_it_in_words(found: Comparison) -> None:
     lines = _rendered("table", found, "any").splitlines()
     assert lines[0].split()[:3] == ["case", "base", "current"]
-    assert "3 of 4 cases fail: 1 broken, 1 slower, 1 same (margin ±2 %)." in lines
+    assert "3 of 4 cases fail (operators grew). Times: 1 broken, 1 slower, 1 same (margin ±2 %)." in lines
     assert any(line.startswith("FAILS: mlp-") and line.endswith("operators grew from 61 to 62") for line in lines)
     assert any(line.startswith("New: new-") for line in lines)
     assert any(line.startswith("Vanished: old-") for line in lines)

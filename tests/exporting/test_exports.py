@@ -161,6 +161,7 @@ def test_the_command_writes_to_standard_output_or_a_file(
     printed = capfdbinary.readouterr().out
     assert main(["export", str(directory), "--format", "bencher", "--out", "to/there.json"]) == 0
     assert json.loads(printed) == json.loads(Path("to/there.json").read_bytes())
+    assert b"warning: in doubt, see their flags: mlp-cpu-single-fp32-b64-d1\n" in capfdbinary.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,15 @@ def test_a_file_finds_its_neighbours(folder: Path) -> None:
     assert load_workload("models/mine.py:small").model.weight.shape == (1, 4)
 
 
+def test_a_file_finds_the_packages_of_the_current_folder_last(folder: Path) -> None:
+    for name, width in (("at_the_root", 4), ("in_both", 5)):
+        _write(folder / name / "__init__.py", f"WIDTH = {width}\n")
+    _write(folder / "models" / "in_both.py", "WIDTH = 6\n")
+    head = "import in_both\nfrom at_the_root import WIDTH\n"
+    _write(folder / "models" / "mine.py", head + TRIPLE.replace("4, 1", "WIDTH, in_both.WIDTH"))
+    assert load_workload("models/mine.py:small").model.weight.shape == (6, 4)
+
+
 def test_a_file_may_define_dataclasses_with_postponed_annotations(folder: Path) -> None:
     text = (
         "from __future__ import annotations\nimport dataclasses\n\n@dataclasses.dataclass\nclass Sizes:\n    width: int"

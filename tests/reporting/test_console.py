@@ -56,7 +56,8 @@ def test_failed_and_skipped_cases_are_one_line_a_reason(mixed_run: Run) -> None:
 
 def test_the_legend_names_the_reference(mixed_run: Run) -> None:
     assert printed(mixed_run)[-1] == (
-        "±: 95 % interval over rounds; speed-up over cpu single fp32 with the same workload and global batch"
+        "±: 95 % interval over rounds; speed-up over cpu single fp32 with the same workload and global batch, "
+        "in the rounds of both"
     )
 
 

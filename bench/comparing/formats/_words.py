@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.comparing.comparison import STACK_KEYS, Change, Comparison, Row
+from bench.comparing.comparison import GREW, STACK_KEYS, Change, Comparison, Row
 from bench.comparing.sides import MEMORY
 from bench.numbers import SECONDS, percent, size, with_unit
 
@@ -84,7 +84,9 @@ def headline(comparison: Comparison, failing: Failing) -> str:
     failed = {row.case_id for row, _ in failing}
     total = len(failed | {row.case_id for row in comparison.rows})  # one that vanished has no row
     state = f"{len(failed)} of {total} cases fail" if failing else "No case fails"
-    return f"{state}: {', '.join(counted)} (margin ±{100 * comparison.margin_ratio:g} %)."
+    grown = dict.fromkeys(sentence.partition(GREW)[0] for _, sentence in failing if GREW in sentence)
+    state += f" ({', '.join(grown)} grew)" if grown else ""
+    return f"{state}. Times: {', '.join(counted)} (margin ±{100 * comparison.margin_ratio:g} %)."
 
 
 def remarks(comparison: Comparison) -> list[str]:

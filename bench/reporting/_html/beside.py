@@ -7,8 +7,9 @@ from bench.numbers import size, times_with_interval, with_interval
 from bench.reporting import _unmeasured
 from bench.reporting._html import figures, origin
 from bench.reporting._html.cases import doubts
-from bench.reporting._html.page import VERDICTS, filled
+from bench.reporting._html.page import filled
 from bench.reporting._html.table import Cell, Column, Table, axes, cell_of, interval_cell, of_columns
+from bench.results.finding import VERDICT_WORDS
 from bench.results.findings import findings_of
 from bench.results.frame import Run
 from bench.results.recommendation import recommendations_of
@@ -69,7 +70,7 @@ def _claims(runs: Iterable[tuple[str, Run]]) -> dict[str, list[list[Answer]]]:
     found: dict[str, dict[tuple[str, str], list[Answer]]] = {}
     for name, run in runs:
         for finding in findings_of(run):
-            words = VERDICTS[finding.verdict]
+            words = VERDICT_WORDS[finding.verdict]
             answer = Answer(run_name=name, verdict=finding.verdict, verdict_words=words, sentence=finding.sentence)
             by_pair = found.setdefault(finding.claim, {})
             by_pair.setdefault((finding.case_id, finding.reference_id), []).append(answer)

@@ -15,19 +15,13 @@ from bench.reporting import _unmeasured
 from bench.reporting._html import cases, figures, origin, samples, table
 from bench.reporting._html.text import finalized
 from bench.result import NOT_REACHED
-from bench.results.findings import Finding, findings_of
+from bench.results.finding import VERDICT_WORDS, Finding
+from bench.results.findings import findings_of
 from bench.results.frame import Run
 from bench.results.recommendation import recommendations_of
 from bench.results.rows import rows
 
 _FOLDER = Path(__file__).parent
-VERDICTS = {
-    "confirmed": "true here",
-    "refuted": "not true here",
-    "no_difference": "no difference",
-    "inconclusive": "not certain",
-    "not_here": "not answered here",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,7 +121,7 @@ def _statement(finding: Finding, known: set[str]) -> Statement:
     return Statement(
         sentence=finding.sentence,
         verdict=finding.verdict,
-        verdict_words=VERDICTS[finding.verdict],
+        verdict_words=VERDICT_WORDS[finding.verdict],
         claim=finding.claim,
         links=tuple((f"#{cases.anchor(case_id)}", words) for case_id, words in sides if case_id in known),
         flags=finding.flags,
