@@ -377,7 +377,8 @@ def test_reading_the_loss_costs_what_it_costs(
     verdict, sentence = cost([0.0039, 0.0040, 0.0041], "cpu")
     assert verdict == "inconclusive"
     assert sentence.startswith(
-        f"No measurable cost of {habit} in every step for mlp on this CPU in 3 rounds, but a loss of 6.0 % is not excluded: 1.00{X}"
+        f"No measurable cost of {habit} in every step for mlp on this CPU in 3 rounds, "
+        f"but a loss of 6.0 % is not excluded: 1.00{X}"
     )
     assert cost(TWICE_AS_FAST, "cpu")[0] == "refuted"
 
