@@ -143,6 +143,11 @@ def compare(
         fixed=_failed_before(base, current, now="ok"),
         still_failing=_failed_before(base, current, now="failed"),
         differences=tuple(found),
+        notes=tuple(
+            f"The journal of {side.name} ends in the middle of a line: what came after it is not compared."
+            for side in (base, current)
+            if side.is_cut_off
+        ),
     )
 
 

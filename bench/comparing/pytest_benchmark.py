@@ -99,7 +99,9 @@ def document_of(content: Any, name: str) -> Document:
             started_at=str(content.get("datetime") or ""),
             commit=_commit(content.get("commit_info") or {}),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except KeyError as error:
+        raise JournalError(f"{name}:1: not a file of pytest-benchmark (it has no {error})") from None
+    except (TypeError, ValueError, AttributeError) as error:
         raise JournalError(f"{name}:1: not a file of pytest-benchmark ({error})") from None
 
 

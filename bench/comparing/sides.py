@@ -55,6 +55,8 @@ class Side:
     environment: Environment
     cases: Mapping[str, Figures]
     """By an id that is the same on both sides."""
+    is_cut_off: bool = False
+    """Whether its journal ends in the middle of a line."""
 
 
 def load(path: Path) -> Side:
@@ -72,7 +74,12 @@ def load(path: Path) -> Side:
     for line, result in zip(content.result_lines, content.results, strict=True):
         if complaint := _complaint_about(result, content.plan):
             raise JournalError(f"{journal.file_of(path)}:{line}: {complaint}; is this a run that stepbench wrote?")
-    return Side(name=str(path), environment=content.plan.environment, cases=figures_of(content.plan, content.results))
+    return Side(
+        name=str(path),
+        environment=content.plan.environment,
+        cases=figures_of(content.plan, content.results),
+        is_cut_off=content.is_cut_off,
+    )
 
 
 def figures_of(plan: Plan, results: Sequence[CaseResult]) -> Mapping[str, Figures]:

@@ -25,6 +25,8 @@ class Journal:
     sittings: tuple[Sitting, ...] = ()
     result_lines: tuple[int, ...] = ()
     """On which line of the file each result stands, from 1."""
+    is_cut_off: bool = False
+    """Whether a last line was left out, since the machine died while it was written."""
 
 
 class JournalWriter:
@@ -109,7 +111,11 @@ def read(path: Path) -> Journal:
             raise JournalError(f"{path}:{number}: not a {line['kind']} ({error.args[0]})") from None
     numbers = tuple(number for number, line in enumerate(lines, 1) if line["kind"] == "result")
     return Journal(
-        plan=plan, results=tuple(records["result"]), sittings=tuple(records["sitting"]), result_lines=numbers
+        plan=plan,
+        results=tuple(records["result"]),
+        sittings=tuple(records["sitting"]),
+        result_lines=numbers,
+        is_cut_off=len(complete) < len(content),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bench.case import Case
+from bench.comparing.comparison import compare
 from bench.comparing.pytest_benchmark import ENVIRONMENT_KEY, ROUND_IS_WORKER, ROUND_KEY, WORKERS_KEY
 from bench.comparing.sides import load
 from bench.errors import JournalError
@@ -77,8 +78,11 @@ def test_a_file_without_rounds_is_of_one_figure(tmp_path: Path) -> None:
         ("", ":1: not JSON"),
         ('{"benchmarks": [\n{]}', ":2: not JSON"),
         ("[]", ":1: not a file of pytest-benchmark"),
-        ({"machine_info": {}}, ":1: not a file of pytest-benchmark ('benchmarks')"),
-        ({"machine_info": MACHINE, "benchmarks": [{"fullname": "a"}]}, ":1: not a file of pytest-benchmark ('stats')"),
+        ({"machine_info": {}}, ":1: not a file of pytest-benchmark (it has no 'benchmarks')"),
+        (
+            {"machine_info": MACHINE, "benchmarks": [{"fullname": "a"}]},
+            ":1: not a file of pytest-benchmark (it has no 'stats')",
+        ),
         ({"machine_info": None, "benchmarks": []}, ":1: not a file of pytest-benchmark"),
         (
             {
@@ -124,6 +128,24 @@ def test_another_file_is_no_journal(tmp_path: Path, content: str, complaint: str
     with pytest.raises(JournalError) as caught:
         load(path)
     assert str(caught.value).startswith(f"{path}{complaint}")
+
+
+def test_a_journal_that_was_cut_off_is_compared_and_named(
+    tmp_path: Path, make_case: Callable[..., Case], make_rounds: Callable[..., list[CaseResult]]
+) -> None:
+    path = tmp_path / "results.jsonl"
+    journal = JournalWriter(path)
+    journal.write_plan(Plan(cases=(make_case(),), sampling=SamplingPlan(), environment=Environment()))
+    for result in make_rounds(make_case(), [0.004] * 9):
+        journal.write_result(result)
+    journal.close()
+    whole = load(path)
+    assert compare(whole, whole).notes == ()
+    path.write_bytes(path.read_bytes()[:-20])
+    cut = load(path)
+    assert len(next(iter(cut.cases.values())).step_seconds) == 8
+    told = f"The journal of {path} ends in the middle of a line: what came after it is not compared."
+    assert compare(whole, cut).notes == (told,)
 
 
 def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:

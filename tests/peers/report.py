@@ -60,7 +60,7 @@ def read_gates(path: Path) -> list[Gated]:
 def page(
     sittings: Sequence[dict[str, Any]], units: Sequence[Unit], pairs: Sequence[Pair], gates: Sequence[Gated]
 ) -> str:
-    """Return the whole page in Markdown."""
+    """Return the whole page in Markdown, with a section for each thing that was measured."""
     return "\n".join([
         "# Time to a trusted figure",
         "",
@@ -68,12 +68,9 @@ def page(
         "Made by `python tests/peers/run.py`, `coverage.py` and `gates.py`; the raw lines are beside it.",
         "",
         *machine.described(sittings),
-        "",
-        peers_section(units),
-        "",
-        coverage_section(pairs),
-        "",
-        gates_section(gates),
+        *(["", peers_section(units)] if units else ()),
+        *(["", coverage_section(pairs)] if pairs else ()),
+        *(["", gates_section(gates)] if gates else ()),
         "",
     ])  # fmt: skip
 

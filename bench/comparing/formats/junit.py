@@ -17,7 +17,9 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
     for row, sentence in failing:
         reasons.setdefault(row.case_id, []).append(sentence)
     gone = {row.case_id: row for row, _ in failing if row.gap and row not in comparison.rows}
-    suite = ElementTree.Element("testsuite", name="stepbench compare", errors="0")
+    suite = ElementTree.Element(
+        "testsuite", name=f"stepbench {'ab' if comparison.is_paired else 'compare'}", errors="0"
+    )
     for row in (*comparison.rows, *gone.values()):
         _add_row(suite, row, reasons.get(row.case_id, []))
     for why, labels in (("new", comparison.new), ("failed before and now", comparison.still_failing)):

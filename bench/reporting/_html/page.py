@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from bench import __version__
 from bench.reporting import _unmeasured
+from bench.reporting._conclusions import by_claim, by_reason
 from bench.reporting._html import cases, figures, origin, samples, table
 from bench.reporting._html.text import finalized
 from bench.result import NOT_REACHED
@@ -20,6 +21,7 @@ from bench.results.findings import findings_of
 from bench.results.frame import Run
 from bench.results.recommendation import recommendations_of
 from bench.results.rows import rows
+from bench.results.sentences import capital
 
 _FOLDER = Path(__file__).parent
 
@@ -32,7 +34,6 @@ class Statement:
     verdict: str
     """A key of the style sheet."""
     verdict_words: str
-    claim: str
     links: tuple[tuple[str, str], ...]
     """Address and words."""
     flags: tuple[str, ...]
@@ -42,7 +43,11 @@ def render(run: Run) -> str:
     """Return the page of *run*, the same bytes for the same run."""
     all_rows = rows(run)
     known = {row.case.id for row in all_rows}
-    statements = [_statement(finding, known) for finding in findings_of(run)]
+    findings = findings_of(run)
+    claims = {
+        capital(claim): [_statement(finding, known) for finding in members]
+        for claim, members in by_claim(findings).items()
+    }
     measured = [row for row in all_rows if row.is_measured]
     return filled(
         "report.html.jinja",
@@ -50,9 +55,9 @@ def render(run: Run) -> str:
         num_cases=len(all_rows),
         num_measured=len(measured),
         num_unreached=sum(row.reason == NOT_REACHED for row in all_rows),
-        findings=[found for found in statements if found.verdict != "not_here"],
+        claims=claims,
         recommendations=[found.sentence for found in recommendations_of(run)],
-        unanswered=[found for found in statements if found.verdict == "not_here"],
+        unanswered=by_reason(findings),
         anchors=[cases.anchor(row.case.id) for row in all_rows],
         table=table.table(all_rows),
         plots=figures.plots([run]) if measured else [],
@@ -122,7 +127,6 @@ def _statement(finding: Finding, known: set[str]) -> Statement:
         sentence=finding.sentence,
         verdict=finding.verdict,
         verdict_words=VERDICT_WORDS[finding.verdict],
-        claim=finding.claim,
         links=tuple((f"#{cases.anchor(case_id)}", words) for case_id, words in sides if case_id in known),
         flags=finding.flags,
     )

@@ -105,15 +105,15 @@ def _figures(rows: Sequence[Row]) -> list[Column]:
     flags = tuple(Cell(text=" ".join(row.flags)) for row in rows)
     return [
         figure("step", _step),
+        figure("speedup", _speedup, "speed-up"),
+        Column(key="flags", header="flags", cells=flags),
         figure("samples", _samples, "samples/s"),
         figure("items", _items, "items/s"),
         figure("memory", lambda row: cell_of(row, "peak_allocated_bytes", size)),
         figure("peak", lambda row: cell_of(row, "mfu_ratio", share), "of peak"),
         figure("compiled", _compiled, "compiled in"),
         figure("pays", _pays_after, "pays after"),
-        figure("speedup", _speedup, "speed-up"),
         Column(key="rounds", header="rounds", cells=rounds, is_number=True),
-        Column(key="flags", header="flags", cells=flags),
     ]
 
 
@@ -169,4 +169,7 @@ def _pays_after(row: Row) -> Cell:
 def _speedup(row: Row) -> Cell:
     if row.columns.get("reference_case_id") == row.case.id:
         return _cell("reference", 1.0)
-    return interval_cell(row.interval("speedup"), times_with_interval)
+    ratio = row.interval("speedup")
+    if ratio and ratio.low is None:
+        return Cell(text="one round")  # as on the terminal: whatever it came to, it says nothing
+    return interval_cell(ratio, times_with_interval)
