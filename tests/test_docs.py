@@ -20,7 +20,7 @@ from bench.measuring.loading import load_workload
 from bench.registry import PACKAGE_DIR
 from bench.result import STATUSES
 from bench.results.frame import COLUMNS
-from docs._ext import cli_reference, evidence, tables
+from docs._ext import cli_reference, evidence, redraw, tables
 
 ROOT = PACKAGE_DIR.parent
 DOCS = ROOT / "docs"
@@ -272,6 +272,13 @@ def test_the_page_on_reading_has_every_status() -> None:
 def test_every_column_and_every_key_of_a_suite_is_described() -> None:
     assert "| `step_seconds` | wall time of the timed window" in tables.columns()
     assert "| `[[case]]` | `global_batch_size` |" in tables.suite_keys()
+
+
+def test_the_tables_in_the_pages_are_those_of_the_code() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in PAGES]
+    assert sorted(name for text in texts for name in redraw.names_in(text)) == sorted(redraw.TABLES)
+    outdated = [path.name for path, text in zip(PAGES, texts, strict=True) if redraw.redrawn(text) != text]
+    assert outdated == [], "python -m docs._ext.redraw"
 
 
 def test_a_column_without_a_description_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """
 The directive ``drawn``: a part of a page that is drawn from the code when the site is built, so that it stays true.
 
-    ```{drawn} columns
+For what is too long for the file itself; tables stand in the files (redraw.py).
+
+    ```{drawn} cli
     What a reader of the file sees here instead.
     ```
 """
@@ -13,16 +15,10 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from docs._ext import cli_reference, evidence, tables
+from docs._ext import cli_reference, evidence
 
 PARTS: dict[str, Callable[[], str]] = {
     "cli": cli_reference.render,
-    "columns": tables.columns,
-    "flags": tables.flags,
-    "axes": tables.axes,
-    "suites": tables.suites,
-    "suite-keys": tables.suite_keys,
-    "workload-fields": tables.workload_fields,
     "evidence": evidence.render,
 }
 """Name to the function that returns the part as MyST Markdown."""
