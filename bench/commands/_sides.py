@@ -45,6 +45,10 @@ def check(options: argparse.Namespace) -> None:
         UsageError: In one line.
     """
     if not (options.axis or options.calibrate or options.base):
+        if options.base == "":
+            raise UsageError(
+                "--base is empty; did what should name it find nothing, as git merge-base in a shallow clone?"
+            )
         raise UsageError("--base is missing; name the revision to compare with, such as --base origin/main")
     if options.axis:
         _refuse(options, "axis", ("base",), "which compares modes of one revision; name it with --head")

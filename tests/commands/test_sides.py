@@ -31,6 +31,10 @@ MODES = ("--axis", "precision=fp32,amp_bf16")
     [
         ((), "--base is missing; name the revision to compare with, such as --base origin/main"),
         (("--head", "main"), "--base is missing; "),
+        (
+            ("--base", ""),
+            "--base is empty; did what should name it find nothing, as git merge-base in a shallow clone?",
+        ),
         (("--base", "main", *MODES), "--base cannot stand beside --axis, which compares modes of one revision; "),
         (("--calibrate", "3", *MODES), "--axis cannot stand beside --calibrate, "),
         (("--calibrate", "3", "--counters-only"), "--counters-only cannot stand beside --calibrate, "),

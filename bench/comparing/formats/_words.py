@@ -7,6 +7,8 @@ from bench.comparing.sides import MEMORY
 from bench.numbers import SECONDS, percent, size, with_unit
 
 HEADERS = ("case", "base", "current", "change", "verdict", "not excluded", "exact changes", "flags", "remark")
+MAX_REASONS = 2
+"""Of a sentence."""
 Failing = Sequence[tuple[Row, str]]
 """The rows that do not pass, each with one sentence."""
 
@@ -78,7 +80,9 @@ def exact(row: Row) -> str:
 def headline(comparison: Comparison, failing: Failing) -> str:
     """Return the one sentence."""
     if not comparison.is_comparable:
-        return "Nothing can be compared: no case ran on both sides, or nothing of it may be told."
+        whys = list(dict.fromkeys(said for row in comparison.rows if (said := remark(row))))
+        more = f"; and {len(whys) - MAX_REASONS} more reasons" if len(whys) > MAX_REASONS else ""
+        return f"Nothing can be compared: {'; '.join(whys[:MAX_REASONS]) or 'no case ran on both sides'}{more}."
     words = [verdict(row) for row in comparison.rows]
     counted = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
     failed = {row.case_id for row, _ in failing}
