@@ -139,13 +139,19 @@ class Store:
             for name in names
         ]
         known = (series.c.id, series.c.case_id, series.c.name, series.c.workload, series.c.machine)
-        newest = func.max(runs.c.started_at)
+        # For each series by itself: joined, a million points would be read to find the few of one of them.
+        own = points.c.series_id == series.c.id
+        count = select(func.count()).where(own).correlate(series).scalar_subquery()
+        newest = (
+            select(func.max(runs.c.started_at))
+            .join(points, points.c.run_id == runs.c.id)
+            .where(own)
+            .correlate(series)
+            .scalar_subquery()
+        )
         query = (
-            select(*known, func.count(), newest)
-            .join(points, points.c.series_id == series.c.id)
-            .join(runs, runs.c.id == points.c.run_id)
-            .where(*wanted)
-            .group_by(*known)
+            select(*known, count, newest)
+            .where(select(points.c.run_id).where(own).correlate(series).exists(), *wanted)
             .order_by(series.c.name, series.c.machine, newest, series.c.id)
         )
         fields = [field.name for field in dataclasses.fields(Series)]

@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.case import Case
+from bench.exporting import pytest_benchmark
 from bench.registry import PACKAGE_DIR
+from bench.result import CaseResult
+from bench.results.frame import Run
 
 DEADLINE_SECONDS = 120.0
 MODEL = """
@@ -95,7 +100,12 @@ def _project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def test_steps_stand_beside_plain_benchmarks_with_all_that_is_known_of_them(project: Project) -> None:
+def test_steps_stand_beside_plain_benchmarks_with_all_that_is_known_of_them(
+    project: Project,
+    make_case: Callable[..., Case],
+    make_rounds: Callable[..., list[CaseResult]],
+    make_run: Callable[..., Run],
+) -> None:
     histogram = ["--benchmark-histogram=plot"] if importlib.util.find_spec("pygal") else []
     ended = project.run("--benchmark-json=out.json", "--benchmark-save=first", *histogram)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -114,6 +124,19 @@ def test_steps_stand_beside_plain_benchmarks_with_all_that_is_known_of_them(proj
     assert content["machine_info"]["stepbench"]["torch"]
     assert len(list(project.root.glob("plot*.svg"))) == len(histogram)
     assert len(project.saved()) == 1
+    ours = project.root / "ours.json"
+    ours.write_bytes(pytest_benchmark.export(make_run(make_rounds(make_case(), [0.004, 0.0041]))))
+    compared = subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "compare", "out.json", "ours.json", "--columns=median,rounds"],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert compared.returncode == 0, compared.stderr
+    names = ("test_plain", "test_step", "test_ddp", make_case().slug)
+    assert [name for name in names if name not in compared.stdout] == []
     again = project.run("--benchmark-compare", "--benchmark-autosave", "-k", "plain or step")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "test_step (NOW)" in again.stdout
