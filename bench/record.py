@@ -1,6 +1,7 @@
 """Records to JSON and back: frozen dataclasses of plain values, lists of them, and each other."""
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -65,7 +66,7 @@ def _tuple_from_plain(kind: Any, plain: Any) -> tuple[Any, ...]:
 
 def _record_from_plain(kind: type, plain: Any) -> Any:
     _expect(plain, Mapping, f"an object for {kind.__name__}")
-    hints = typing.get_type_hints(kind)
+    hints = _hints_of(kind)
     values = {}
     for field in dataclasses.fields(kind):
         if field.name in plain:
@@ -73,6 +74,12 @@ def _record_from_plain(kind: type, plain: Any) -> Any:
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise KeyError(f"{kind.__name__} has no '{field.name}'")
     return kind(**values)
+
+
+@functools.cache
+def _hints_of(kind: type) -> Mapping[str, Any]:
+    """Return the types of a record's fields, which take longer to find out than to use."""
+    return typing.get_type_hints(kind)
 
 
 def _expect(plain: Any, shape: type | tuple[type, ...], what: str) -> None:

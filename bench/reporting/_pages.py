@@ -137,7 +137,8 @@ def _missing(rows: Sequence[Row], shown: Sequence[Row] | None) -> list[str]:
     left_out = sum(group.num_cases for group in found[_MAX_GROUPS:])
     if left_out:
         notes.append(f"and {left_out} more cases for {len(found) - _MAX_GROUPS} more reasons: see results.csv")
-    unknown = [row for row in rows if shown is not None and row.is_measured and row not in shown]
+    drawn = {row.key for row in shown or ()}
+    unknown = [row for row in rows if shown is not None and row.is_measured and row.key not in drawn]
     if unknown:
         notes.append(f"Measured, but this figure is not known there: {_cut(_names(unknown))}")
     return notes
