@@ -13,7 +13,6 @@ from bench.testing import InconclusiveWarning, Step
 
 MIB = 2**20
 HERE = Environment(hard={"torch": "2.13.0"})
-MakeStep = Callable[..., tuple[Step, Side]]
 
 
 @pytest.fixture(name="made")

@@ -5,7 +5,6 @@ import sys
 
 from bench import registry
 from bench.errors import UsageError, unknown_value
-from bench.flags import DOUBTFUL
 from bench.results import frame
 from bench.results.frame import Run
 from bench.results.rows import rows
@@ -39,6 +38,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _warn_of_doubts(run: Run) -> None:
     """Name the cases whose flags most of these forms cannot carry."""
-    doubtful = [row.case.slug for row in rows(run) if row.is_measured and not DOUBTFUL.isdisjoint(row.flags)]
+    doubtful = [row.case.slug for row in rows(run) if row.is_measured and row.is_doubtful]
     if doubtful:
         print(f"warning: in doubt, see their flags: {', '.join(doubtful)}", file=sys.stderr)

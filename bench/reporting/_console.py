@@ -6,7 +6,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.flags import DOUBTFUL, FLAGS
+from bench.flags import FLAGS
 from bench.labels import variant, varied_batches
 from bench.reporting import _unmeasured
 from bench.reporting._columns import Column, columns, fitting
@@ -86,7 +86,7 @@ def _fastest(measured: Sequence[Row]) -> set[str]:
         groups.setdefault((row.case.workload, row.case.global_batch_size), []).append(row)
     several = [group for group in groups.values() if len(group) > 1]
     fastest = (min(group, key=lambda row: row.number("step_seconds") or 0.0) for group in several)
-    return {row.case.id for row in fastest if DOUBTFUL.isdisjoint(row.flags)}
+    return {row.case.id for row in fastest if not row.is_doubtful}
 
 
 def _missing(all_rows: Sequence[Row], text: MakeText) -> Table:

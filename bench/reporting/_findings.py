@@ -22,7 +22,7 @@ _MEMORY = "peak_allocated_bytes"
 def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
     """Return the largest speed-up that its interval bears out, else the largest slowdown, else what is shown."""
     measured = [row for row in rows if row.is_measured]
-    trusted = [row for row in measured if DOUBTFUL.isdisjoint(row.flags)]
+    trusted = [row for row in measured if not row.is_doubtful]
     ratios = [(row, ratio) for row in trusted if (ratio := row.interval("speedup"))]
     references = {row.case.id for row in trusted}
     sure = [
@@ -46,7 +46,7 @@ def throughput(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
 
 def speedup(rows: Sequence[Row]) -> str:
     """Return how many cases are certainly faster, slower or neither than their reference."""
-    trusted = [row for row in rows if row.is_measured and DOUBTFUL.isdisjoint(row.flags)]
+    trusted = [row for row in rows if row.is_measured and not row.is_doubtful]
     references = {row.case.id for row in trusted}
     known = [
         ratio
@@ -187,7 +187,7 @@ def memory(rows: Sequence[Row], devices: Sequence[DeviceInfo] = ()) -> str:
 def phases(rows: Sequence[Row]) -> str:
     """Return which phase is the longest in every case, and its share of the step, else what is shown."""
     measured = [row for row in rows if row.is_measured]
-    sure = [row for row in measured if DOUBTFUL.isdisjoint(row.flags)]
+    sure = [row for row in measured if not row.is_doubtful]
     longest = {phase for row in sure if (phase := _longest_phase(row))}
     if len(longest) != 1 or not all(_longest_phase(row) for row in sure):
         return _neutral("Time of each phase of a step", measured)

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.flags import DOUBTFUL
 from bench.numbers import SECONDS, Unit, fitting, with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
@@ -66,7 +65,7 @@ def _bar(row: Row, label: str, unit: Unit) -> Bar:
         low=None if step.low is None else step.low / unit.size,
         high=None if step.high is None else step.high / unit.size,
         text="   ".join(word for word in (with_interval(step, SECONDS), remarks(row)) if word),
-        is_doubtful=not DOUBTFUL.isdisjoint(row.flags),
+        is_doubtful=row.is_doubtful,
     )
 
 

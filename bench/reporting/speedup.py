@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from bench.flags import DOUBTFUL
 from bench.numbers import TIMES, times_with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
@@ -58,5 +57,4 @@ def _bar(row: Row, label: str, case_fills: Mapping[tuple[str, str], tuple[str, s
     assert speedup is not None
     text = "   ".join(word for word in (times_with_interval(speedup), remarks(row)) if word)
     parts = ((speedup.value, *case_fills[row.key]),)
-    doubtful = not DOUBTFUL.isdisjoint(row.flags)
-    return Bar(label=label, parts=parts, low=speedup.low, high=speedup.high, text=text, is_doubtful=doubtful)
+    return Bar(label=label, parts=parts, low=speedup.low, high=speedup.high, text=text, is_doubtful=row.is_doubtful)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from bench.flags import DOUBTFUL
 from bench.numbers import TIMES, times_with_interval, with_interval
 from bench.reporting import _findings
 from bench.reporting._bars import Bar, Panel, draw
@@ -59,7 +58,7 @@ def _bar(row: Row, label: str, case_fills: Mapping[tuple[str, str], tuple[str, s
         low=throughput.low,
         high=throughput.high,
         text=text,
-        is_doubtful=not DOUBTFUL.isdisjoint(row.flags),
+        is_doubtful=row.is_doubtful,
     )
 
 

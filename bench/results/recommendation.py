@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-from bench.flags import DOUBTFUL
 from bench.labels import variant
 from bench.numbers import SECONDS, TIMES, digits, size, with_interval
 from bench.reference import comparable_groups
@@ -53,7 +52,7 @@ def front(rows: Sequence[Row], evidence: Evidence) -> list[Row]:
 def is_eligible(row: Row) -> bool:
     """Whether somebody may choose it: nobody reads the loss at every step to be faster."""
     is_known = row.is_measured and row.columns.get("memory_source") == "allocator" and _bytes(row) > 0
-    return is_known and row.case.loop == "clean" and DOUBTFUL.isdisjoint(row.flags)
+    return is_known and row.case.loop == "clean" and not row.is_doubtful
 
 
 def _of_quickest_device(rows: Sequence[Row]) -> list[Row]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.case import Case
+from bench.flags import DOUBTFUL
 from bench.results.frame import Run
 from bench.results.once import once
 from bench.statistics import Interval
@@ -42,6 +43,11 @@ class Row:
     def flags(self) -> tuple[str, ...]:
         """Reasons to doubt the row."""
         return tuple(str(self.columns["flags"]).split())
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a flag says that its time may be wrong."""
+        return not DOUBTFUL.isdisjoint(self.flags)
 
     @property
     def is_measured(self) -> bool:
