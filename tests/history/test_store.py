@@ -127,13 +127,6 @@ def test_a_reader_needs_not_write(tmp_path: Path, run_of: MakeRunOf) -> None:
     store.close()
 
 
-def test_a_file_that_is_not_there_is_not_made_by_a_reader(tmp_path: Path) -> None:
-    path = tmp_path / "typo.sqlite"
-    with pytest.raises(UsageError, match=f"there is no history at '{path}'; put runs in with: history add DIR"):
-        Store(f"sqlite:///{path}", must_exist=True)
-    assert not path.exists()
-
-
 def test_a_change_that_fails_half_way_leaves_nothing(store: Store, run_of: MakeRunOf) -> None:
     good = entry_of_run(run_of(0))
     torn = dataclasses.replace(good, points=[{**good.points[0], "series_id": None}])
@@ -187,47 +180,6 @@ def test_an_older_history_is_brought_to_this_version(
         assert connection.execute(text("SELECT host FROM runs")).scalar_one() == ""
         assert connection.execute(text("SELECT version FROM history_version")).scalar_one() == schema.VERSION
     store.close()
-
-
-def test_a_newer_history_is_refused_in_one_line(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    Store(url).close()
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION - 1)
-    with pytest.raises(UsageError, match=r"written with schema \d, this version reads up to \d; use a newer stepbench"):
-        Store(url)
-
-
-@pytest.mark.parametrize(
-    ("url", "complaint"),
-    [
-        (
-            "nonsense",
-            "--db 'nonsense' is no address of a database; write sqlite:///FILE or postgresql+psycopg://HOST/NAME",
-        ),
-        ("nosuch://x/y", "--db 'nosuch://x/y' is neither SQLite nor PostgreSQL; write sqlite:///FILE or postgresql+"),
-        ("mysql://me:secret@h/x", "--db 'mysql://me:***@h/x' is neither SQLite nor PostgreSQL"),
-        ("postgresql:/me:secret@h/x", "--db 'postgresql:/me:***@h/x' is no address of a database"),
-        ("postgresql+psycopg://me@h:port/x", "--db 'postgresql+psycopg://me@h:port/x' is no address of a database"),
-        ("sqlite:///x.sqlite?foo=1", "--db 'sqlite:///x.sqlite?foo=1': a file of SQLite has no options; write"),
-        ("sqlite:////proc/nowhere/h.sqlite", "--db 'sqlite:////proc/nowhere/h.sqlite': unable to open database file"),
-        (
-            "postgresql+psycopg://me:secret@127.0.0.1:1/x",
-            "--db 'postgresql+psycopg://me:***@127.0.0.1:1/x'",
-        ),
-    ],
-)
-def test_what_is_no_database_is_one_line_without_the_password(url: str, complaint: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        Store(url)
-    assert str(caught.value).startswith(complaint)
-    assert "\n" not in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("not a database at all, but long enough to be looked at as one\n" * 100)
-    with pytest.raises(UsageError, match="file is not a database"):
-        Store(f"sqlite:///{path}")
 
 
 def test_the_index_is_what_a_series_is_found_by(tmp_path: Path, run_of: MakeRunOf) -> None:
