@@ -18,7 +18,7 @@ UNEQUAL_SHARE = 0.05
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Played:
+class Turns:
     """One side of a pair."""
 
     step_seconds: tuple[float, ...]
@@ -43,14 +43,14 @@ class Pair:
     """Whose worker it was that ended badly, where that can be told."""
     steps: int = 0
     """Of a turn."""
-    base: Played | None = None
-    head: Played | None = None
+    base: Turns | None = None
+    head: Turns | None = None
     seconds: float = 0.0
     """It took all in all."""
 
     @property
     def ratio(self) -> float:
-        """The head's step over the base's: the median over turns, each next to its opponent's in time."""
+        """The head's step over the base's: the median over turns, each next to the other side's in time."""
         assert self.base is not None
         assert self.head is not None
         logs = [
@@ -61,7 +61,7 @@ class Pair:
     @property
     def disturbance(self) -> str:
         """Why it says nothing; empty: it counts."""
-        sides = [played.uses for played in (self.base, self.head) if played]
+        sides = [turns.uses for turns in (self.base, self.head) if turns]
         if not sides:
             return ""
         if is_contended([use for uses in sides for use in uses]):

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bench import cli, errors, registry, suite
-from bench.commands import _ab, _axes, _compare, _contests, _doctor, _selftest, _sides, doctor, selftest
+from bench.commands import _ab, _axes, _compare, _compared_cases, _doctor, _selftest, _sides, doctor, selftest
 from bench.commands._request import request_from
 from bench.measuring.loading import load_workload
 from bench.registry import PACKAGE_DIR
@@ -83,7 +83,7 @@ def _check(arguments: list[str]) -> None:
 
 def _check_ab(options: Namespace) -> None:
     _sides.check(options)
-    _contests.check(options)
+    _compared_cases.check(options)
     _compare.check_format(options.format)
     _compare.what_fails(options.fail_on, _ab.FAILS)
     _axes.values_from(options)

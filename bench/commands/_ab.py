@@ -10,9 +10,9 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from bench import registry
-from bench.commands import _compare, _contests, _sides
-from bench.commands._calibrate import calibrate
-from bench.commands._contests import Contest, Contests
+from bench.commands import _compare, _compared_cases, _sides
+from bench.commands._calibrate import calibrate, runs_ahead
+from bench.commands._compared_cases import ComparedCase, ComparedCases
 from bench.commands._destination import make_directory
 from bench.commands._formats import told
 from bench.commands._gate import Gate
@@ -43,9 +43,11 @@ EXIT_INTERRUPTED = 128
 def run(options: argparse.Namespace) -> int:
     """Measure, compare, print, and return the exit status; nothing of the sides is left, whatever happens."""
     _sides.check(options)
-    _contests.check(options)
+    _compared_cases.check(options)
     _compare.check_format(options.format)
     fail_on = _compare.what_fails(options.fail_on, () if options.axis else FAILS)
+    if options.dry_run:
+        options.out = None
     if options.out is not None:
         options.out = options.out.absolute()
         make_directory(options.out)
@@ -55,12 +57,14 @@ def run(options: argparse.Namespace) -> int:
         with contextlib.ExitStack() as stack:
             stack.enter_context(interrupts_raised())
             work = _begin(options, stack)
+            if options.dry_run:
+                return _show_plan(work)
             if options.calibrate:
-                return calibrate(work.gate, work.contests.able, options.calibrate, work.margin_ratio)
+                return calibrate(work.gate, work.cases.able, options.calibrate, work.margin_ratio)
             work.measure()
     except (Interrupted, BenchError, OSError) as ending:
         status = UsageError.exit_status if isinstance(ending, OSError) else ending.exit_status
-        if work is None or options.calibrate:
+        if work is None or options.calibrate or options.dry_run:
             if isinstance(ending, Interrupted):
                 return status
             if isinstance(ending, OSError):
@@ -79,10 +83,10 @@ def _begin(options: argparse.Namespace, stack: contextlib.ExitStack) -> "Work":
     say = Progress(quiet=options.quiet).say
     sides = stack.enter_context(_sides.places(options))
     say(_names(*sides))
-    choice = _contests.chosen(options, sides[1])
+    choice = _compared_cases.chosen(options, sides[1])
     base, head = stack.enter_context(_sides.settings(options, sides, say))
     usual = ACCELERATOR_BUDGET_SECONDS if head.pool.environment.devices else CPU_BUDGET_SECONDS
-    contests = _contests.contests(choice, base, head)  # before a file is made: a mistake leaves --out free
+    cases = _compared_cases.compared_cases(choice, base, head)  # before a file is made: a mistake leaves --out free
     gate = Gate(
         base=base,
         head=head,
@@ -92,7 +96,7 @@ def _begin(options: argparse.Namespace, stack: contextlib.ExitStack) -> "Work":
         say=say,
         keep=stack.enter_context(_raw_pairs(options.out)),
     )
-    return Work(gate=gate, contests=contests, options=options)
+    return Work(gate=gate, cases=cases, options=options)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -100,7 +104,7 @@ class Work:
     """What is to be done and what is known so far, so that it can be told whenever the measuring ends."""
 
     gate: Gate
-    contests: Contests
+    cases: ComparedCases
     options: argparse.Namespace
     pairs: list[Pair] = dataclasses.field(default_factory=list)
 
@@ -111,36 +115,36 @@ class Work:
 
     def measure(self) -> None:
         """Run each side once, then, unless counters are all that is wanted, let them take turns."""
-        able = self.contests.able
+        able = self.cases.able
         self.gate.say(f"memory and counters of {counted(len(able), 'case')}, one run a side")
-        for contest in able:
-            self.gate.run_once(contest)
-            for row in self._exact([contest]).rows:
+        for compared in able:
+            self.gate.run_once(compared)
+            for row in self._exact([compared]).rows:
                 if said := row.gap or "; ".join(map(change, row.changes)):
-                    self.gate.say(f"{contest.label}: {said}")
+                    self.gate.say(f"{compared.label}: {said}")
         sound = [
-            contest for contest in able if all(side and side.status == "ok" for side in self.gate.figures(contest))
+            compared for compared in able if all(side and side.status == "ok" for side in self.gate.figures(compared))
         ]
         if sound and not self.options.counters_only:
             self.gate.two_stages(sound, self.margin_ratio, into=self.pairs)
 
     def comparison(self, *, has_ended_early: bool) -> Comparison:
         """Return what is known."""
-        reached = [contest for contest in self.contests.able if all(self.gate.figures(contest))]
-        lacking = [contest for contest in reached if self._base_lacks(contest)]
-        exact = self._exact([contest for contest in reached if contest not in lacking])
+        reached = [compared for compared in self.cases.able if all(self.gate.figures(compared))]
+        lacking = [compared for compared in reached if self._base_lacks(compared)]
+        exact = self._exact([compared for compared in reached if compared not in lacking])
         found = self._with_broken(decided(exact, self._decisions(has_ended_early), "interrupted" * has_ended_early))
         notes = [f"{_names(self.gate.base, self.gate.head)}.", *self._sentences(has_ended_early)]
         return dataclasses.replace(
             found,
-            new=(*self.contests.new, *(contest.label for contest in lacking)),
+            new=(*self.cases.new, *(compared.label for compared in lacking)),
             notes=tuple(notes),
             margin_ratio=self.margin_ratio,
         )
 
-    def _base_lacks(self, contest: Contest) -> bool:
+    def _base_lacks(self, compared: ComparedCase) -> bool:
         """Whether the base's worker found no such workload and the head's did, as only they can tell of a module."""
-        base, head = self.gate.figures(contest)
+        base, head = self.gate.figures(compared)
         if base is None or head is None or head.status != "ok":
             return False
         return base.status == "error" and base.reason.startswith("workload ")
@@ -165,14 +169,14 @@ class Work:
         if self.options.axis:
             axis, values = self.options.axis
             yield f"Modes: {axis} {values[0]} is the base of {', '.join(values[1:])}."
-        if self.contests.unable:
-            yield f"Cannot run here: {', '.join(self.contests.unable)}."
+        if self.cases.unable:
+            yield f"Cannot run here: {', '.join(self.cases.unable)}."
         if has_ended_early:
             yield "It ended before the clock could decide anything."
 
-    def _exact(self, contests: Sequence[Contest]) -> Comparison:
+    def _exact(self, cases: Sequence[ComparedCase]) -> Comparison:
         """Return what the single runs of both sides say."""
-        known = {contest.key: self.gate.figures(contest) for contest in contests}
+        known = {compared.key: self.gate.figures(compared) for compared in cases}
         base, head = (
             Side(
                 name=setting.name,
@@ -189,6 +193,32 @@ def _broken_row(row: Row, pair: Pair) -> Row:
     if pair.broken == "head":
         return dataclasses.replace(row, failure=said, verdict=None, why="")
     return dataclasses.replace(row, verdict="inconclusive", why=f"a pair broke: {said}")
+
+
+def _show_plan(work: Work) -> int:
+    """Print the cases, and the time that comparing them will take; return the exit status."""
+    cases = work.cases
+    for line in (
+        *(compared.label for compared in cases.able),
+        *(f"{label}  (new: the base has no such workload)" for label in cases.new),
+        *cases.unable,
+    ):
+        print(line)
+    able = len(cases.able)
+    print(f"\n{able} of {counted(able + len(cases.new) + len(cases.unable), 'case')} can be compared{_ahead(work)}")
+    return _compare.EXIT_PASSES if able else _compare.EXIT_NOTHING
+
+
+def _ahead(work: Work) -> str:
+    able, options = work.cases.able, work.options
+    if not able:
+        return ""
+    if options.counters_only:
+        return ", each by one run a side"
+    if options.calibrate:
+        return f", {runs_ahead(work.gate, able, options.calibrate)}"
+    least, most = work.gate.shortest_seconds(able), work.gate.longest_seconds(able)
+    return f": after one run a side, roughly {least:.0f} s if nothing looks slower and {most:.0f} s if everything does"
 
 
 def _names(base: _sides.Named, head: _sides.Named) -> str:
@@ -210,7 +240,8 @@ def _write(comparison: Comparison, failing: Sequence[tuple[Row, str]], directory
     try:
         for name in registry.names("comparing/formats"):
             module = registry.load("comparing/formats", name)
-            (directory / module.FILE_NAME).write_text(module.render(comparison, failing), encoding="utf-8")
+            render = getattr(module, "render_file", module.render)
+            (directory / module.FILE_NAME).write_text(render(comparison, failing), encoding="utf-8")
     except OSError as error:
         print(f"error: {told(error)}", file=sys.stderr)
         return False

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from bench.commands._contests import Contest
+from bench.commands._compared_cases import ComparedCase
 from bench.commands._gate import Gate
 from bench.commands._progress import counted
 from bench.comparing.two_stages import decide
@@ -44,7 +44,7 @@ class Score:
         self.undecided_runs += "slower" not in verdicts and "inconclusive" in verdicts
 
 
-def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_ratio: float) -> int:
+def calibrate(gate: Gate, cases: Sequence[ComparedCase], repeats: int, margin_ratio: float) -> int:
     """
     Run base against itself *repeats* times at each slowdown, print how often each was called slower, and return 0.
 
@@ -52,20 +52,18 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
         NothingToMeasureError: If no case runs, or none can be made slower by whole steps.
         Interrupted: After the table of what was seen until then.
     """
-    for contest in contests:
-        gate.run_once(contest)
-    able = [contest for contest in contests if all(side and side.status == "ok" for side in gate.figures(contest))]
+    for compared in cases:
+        gate.run_once(compared)
+    able = [compared for compared in cases if all(side and side.status == "ok" for side in gate.figures(compared))]
     if not able:
         raise NothingToMeasureError("no case runs here, so there is nothing to calibrate")
-    too_slow = [contest.label for contest in able if not _can_be_slowed(gate, contest)]
+    too_slow = [compared.label for compared in able if not _can_be_slowed(gate, compared)]
     if too_slow:
         gate.say(f"left out, since their steps are too long to add some per cent in whole ones: {', '.join(too_slow)}")
-    able = [contest for contest in able if _can_be_slowed(gate, contest)]
+    able = [compared for compared in able if _can_be_slowed(gate, compared)]
     if not able:
         raise NothingToMeasureError("every case is too slow to be made slower by whole steps")
-    most_seconds = gate.longest_seconds(able) * len(SLOWDOWNS) * repeats
-    runs = f"{counted(repeats, 'run')} at each of {len(SLOWDOWNS)} slowdowns"
-    gate.say(f"{runs}, about {counted(math.ceil(most_seconds / 60), 'minute')} in all if every case looks slower")
+    gate.say(runs_ahead(gate, able, repeats))
     scores = [Score(slowdown_ratio=ratio) for ratio in SLOWDOWNS]
     try:
         for number in range(repeats):
@@ -80,10 +78,17 @@ def calibrate(gate: Gate, contests: Sequence[Contest], repeats: int, margin_rati
     return 0
 
 
-def _can_be_slowed(gate: Gate, contest: Contest) -> bool:
+def runs_ahead(gate: Gate, cases: Sequence[ComparedCase], repeats: int) -> str:
+    """Return how many runs are ahead, and for how long."""
+    most_seconds = gate.longest_seconds(cases) * len(SLOWDOWNS) * repeats
+    runs = f"{counted(repeats, 'run')} at each of {len(SLOWDOWNS)} slowdowns"
+    return f"{runs}, about {counted(math.ceil(most_seconds / 60), 'minute')} in all if every case looks slower"
+
+
+def _can_be_slowed(gate: Gate, compared: ComparedCase) -> bool:
     """Whether a turn that holds one step more in some dozens still is a short one."""
     steps = max(steps_of_one_more(ratio) for ratio in SLOWDOWNS if ratio)
-    return steps * gate.step_seconds(contest) <= MAX_TURN_SECONDS
+    return steps * gate.step_seconds(compared) <= MAX_TURN_SECONDS
 
 
 def _show(scores: Sequence[Score]) -> None:

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.case import Case
-from bench.commands._contests import Contest
+from bench.commands._compared_cases import ComparedCase
 from bench.commands._sides import Setting
 from bench.comparing.sides import Figures, figures_of
 from bench.comparing.two_stages import FIRST_PAIRS, FRESH_PAIRS, PAIRS, canaries, is_dead, is_suspect
 from bench.pair import Pair, Stage
 from bench.result import CaseResult, Plan, SamplingPlan
 from bench.running.matrix import num_processes
-from bench.running.pairs import Match, Side, play_pair
+from bench.running.pairs import PairPlan, PairSide, run_pair
 
 ONE_RUN = SamplingPlan(rounds=1, min_rounds=1)
 MIN_PAIR_SECONDS, MAX_PAIR_SECONDS = 0.5, 1.2
@@ -79,9 +79,9 @@ class Gate:
     keep: Callable[[Pair], None] = lambda _: None
     """Is shown every pair as soon as it is there."""
 
-    def run_once(self, contest: Contest) -> None:
-        """Run each side of *contest* once, for memory and counters; one that does not run is said, with the reason."""
-        for side, setting, case in self._sides(contest):
+    def run_once(self, compared: ComparedCase) -> None:
+        """Run each side of *compared* once, for memory and counters; one that does not run is said, with the reason."""
+        for side, setting, case in self._sides(compared):
             if (side, case.id) not in self.results:
                 self.results[side, case.id] = found = setting.pool.visit(
                     case,
@@ -93,70 +93,68 @@ class Gate:
                     place=setting.place,
                 )
                 if found.status != "ok":  # also where progress is not wanted
-                    print(f"{contest.label}: {side}: {found.status}: {found.why}", file=sys.stderr)
+                    print(f"{compared.label}: {side}: {found.status}: {found.why}", file=sys.stderr)
 
-    def figures(self, contest: Contest) -> tuple[Figures | None, Figures | None]:
+    def figures(self, compared: ComparedCase) -> tuple[Figures | None, Figures | None]:
         """Return what the single run of each side says; None: it has not come to it."""
-        base, head = (self._figures(contest, *one) for one in self._sides(contest))
+        base, head = (self._figures(compared, *one) for one in self._sides(compared))
         return base, head
 
-    def _figures(self, contest: Contest, side: str, setting: Setting, case: Case) -> Figures | None:
+    def _figures(self, compared: ComparedCase, side: str, setting: Setting, case: Case) -> Figures | None:
         if (side, case.id) not in self.results:
             return None
         plan = Plan(cases=(case,), sampling=ONE_RUN, environment=setting.pool.environment)
         (found,) = figures_of(plan, [self.results[side, case.id]]).values()
-        return dataclasses.replace(found, label=contest.label)
+        return dataclasses.replace(found, label=compared.label)
 
     def two_stages(
-        self, contests: Sequence[Contest], margin_ratio: float, *, into: list[Pair], more_work: float = 0.0
+        self, cases: Sequence[ComparedCase], margin_ratio: float, *, into: list[Pair], more_work: float = 0.0
     ) -> None:
         """
-        Play the pairs of *contests*: a first look, and fresh pairs of what looked slower.
+        Run the pairs of *cases*: a first look, and fresh pairs of what looked slower.
 
         Args:
-            contests: Whose both sides ran.
+            cases: Whose both sides ran.
             margin_ratio: The smallest change that matters.
             into: Takes each pair as soon as it is there.
             more_work: Share of its steps that the head trains besides, as if it were that much slower.
         """
-        held = self.chance.sample(list(contests), canaries(len(contests)))
-        looks: list[tuple[Contest, Stage]] = [(contest, "first") for contest in contests]
-        looks += [(contest, "canary") for contest in held]
-        self.say(
-            f"the clock: {self._plural(contests, 'first')} of each case{_canary_words(held)}, {self._ahead(looks)}"
-        )
-        self._play(looks, more_work, into)
-        if any(is_dead(_of(into, contest, "canary"), margin_ratio) for contest in held):
+        held = self.chance.sample(list(cases), canaries(len(cases)))
+        looks: list[tuple[ComparedCase, Stage]] = [(compared, "first") for compared in cases]
+        looks += [(compared, "canary") for compared in held]
+        self.say(f"the clock: {self._plural(cases, 'first')} of each case{_canary_words(held)}, {self._ahead(looks)}")
+        self._run_pairs(looks, more_work, into)
+        if any(is_dead(_of(into, compared, "canary"), margin_ratio) for compared in held):
             return
         suspects = [
-            contest
-            for contest in contests
-            if is_suspect(seen := _of(into, contest, "first"), margin_ratio) and not any(map(_is_broken, seen))
+            compared
+            for compared in cases
+            if is_suspect(seen := _of(into, compared, "first"), margin_ratio) and not any(map(_is_broken, seen))
         ]
         if suspects:
-            again: list[tuple[Contest, Stage]] = [(contest, "fresh") for contest in suspects]
-            names = ", ".join(contest.label for contest in suspects)
+            again: list[tuple[ComparedCase, Stage]] = [(compared, "fresh") for compared in suspects]
+            names = ", ".join(compared.label for compared in suspects)
             self.say(f"again, {self._plural(suspects, 'fresh')} of what looked slower, {self._ahead(again)}: {names}")
-            self._play(again, more_work, into)
+            self._run_pairs(again, more_work, into)
 
-    def _play(self, looks: Sequence[tuple[Contest, Stage]], more_work: float, into: list[Pair]) -> None:
-        """Play the pairs of *looks*, pair by pair in random order, so that all see the same weather."""
-        paces = {contest.key: self.pace(contest) for contest, _ in looks}
+    def _run_pairs(self, looks: Sequence[tuple[ComparedCase, Stage]], more_work: float, into: list[Pair]) -> None:
+        """Run the pairs of *looks*, pair by pair in random order, so that all see the same weather."""
+        paces = {compared.key: self.pace(compared) for compared, _ in looks}
         broken: set[tuple[str, Stage]] = set()
         for index in range(max(max(pace.counts.values()) for pace in paces.values())):
-            for contest, stage in self.chance.sample(list(looks), len(looks)):
-                pace = paces[contest.key]
-                if index >= pace.counts[stage] or (contest.key, stage) in broken:
+            for compared, stage in self.chance.sample(list(looks), len(looks)):
+                pace = paces[compared.key]
+                if index >= pace.counts[stage] or (compared.key, stage) in broken:
                     continue
-                pair = self._play_one(self._match(contest, stage, pace, more_work), index, contest.label)
+                pair = self._run_one(self._plan(compared, stage, pace, more_work), index, compared.label)
                 if _is_broken(pair):
-                    broken.add((contest.key, stage))
+                    broken.add((compared.key, stage))
                 into.append(pair)
 
-    def _play_one(self, match: Match, index: int, label: str) -> Pair:
-        """Play *match*, again where it breaks, and return the last of it."""
+    def _run_one(self, plan: PairPlan, index: int, label: str) -> Pair:
+        """Run *plan*, again where it breaks, and return the last of it."""
         for attempt in range(1 + RETRIES):
-            pair = play_pair(match, index, head_first=self.chance.random() < 0.5)  # noqa: PLR2004 (a coin)
+            pair = run_pair(plan, index, head_first=self.chance.random() < 0.5)  # noqa: PLR2004 (a coin)
             self.keep(pair)
             if not _is_broken(pair):
                 break
@@ -164,33 +162,33 @@ class Gate:
             self.say(f"{label}: a pair broke: {pair.status}: {pair.reason}{again}")
         return pair
 
-    def _match(self, contest: Contest, stage: Stage, pace: Pace, more_work: float) -> Match:
-        base = Side(pool=self.base.pool, place=self.base.place, case=contest.base)
-        head = Side(pool=self.head.pool, place=self.head.place, case=contest.head)
-        return Match(
+    def _plan(self, compared: ComparedCase, stage: Stage, pace: Pace, more_work: float) -> PairPlan:
+        base = PairSide(pool=self.base.pool, place=self.base.place, case=compared.base)
+        head = PairSide(pool=self.head.pool, place=self.head.place, case=compared.head)
+        return PairPlan(
             base=base,
             head=dataclasses.replace(base) if stage == "canary" else head,
             stage=stage,
             seconds=pace.seconds,
             timeout_seconds=self.timeout_seconds,
             compile_timeout_seconds=self.compile_timeout_seconds,
-            step_seconds=self.step_seconds(contest),
+            step_seconds=self.step_seconds(compared),
             more_work=0.0 if stage == "canary" else more_work,
-            is_in_one_process=self._share_a_process(contest),
+            is_in_one_process=self._share_a_process(compared),
         )
 
-    def _share_a_process(self, contest: Contest) -> bool:
+    def _share_a_process(self, compared: ComparedCase) -> bool:
         """Whether one worker can hold both sides: modes of one revision, each of one process, on the same device."""
-        cases = (contest.base, contest.head)
-        are_modes = self.base == self.head and contest.base != contest.head
+        cases = (compared.base, compared.head)
+        are_modes = self.base == self.head and compared.base != compared.head
         return (
-            are_modes and contest.base.device == contest.head.device and all(num_processes(one) == 1 for one in cases)
+            are_modes and compared.base.device == compared.head.device and all(num_processes(one) == 1 for one in cases)
         )
 
-    def pace(self, contest: Contest) -> Pace:
-        """Return the pace of *contest*, from what its single runs took to prepare."""
+    def pace(self, compared: ComparedCase) -> Pace:
+        """Return the pace of *compared*, from what its single runs took to prepare."""
         overhead_seconds = PAIR_OVERHEAD_SECONDS
-        for side, _, case in self._sides(contest):
+        for side, _, case in self._sides(compared):
             result = self.results.get((side, case.id))
             found = result.figures if result else None
             overhead_seconds += (
@@ -200,31 +198,35 @@ class Gate:
             )
         return pace_of(self.budget_seconds, overhead_seconds)
 
-    def _plural(self, contests: Sequence[Contest], stage: Stage) -> str:
-        counts = [self.pace(contest).counts[stage] for contest in contests]
+    def _plural(self, cases: Sequence[ComparedCase], stage: Stage) -> str:
+        counts = [self.pace(compared).counts[stage] for compared in cases]
         return f"{min(counts)} pairs" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} pairs"
 
-    def _ahead(self, looks: Iterable[tuple[Contest, Stage]]) -> str:
-        return f"about {sum(self.pace(contest).expected_seconds(stage) for contest, stage in looks):.0f} s"
+    def _ahead(self, looks: Iterable[tuple[ComparedCase, Stage]]) -> str:
+        return f"about {sum(self.pace(compared).expected_seconds(stage) for compared, stage in looks):.0f} s"
 
-    def longest_seconds(self, contests: Sequence[Contest]) -> float:
-        """Return what both stages and the canaries of *contests* take, if all of them look slower."""
-        paces = [self.pace(contest) for contest in contests]
-        both = sum(pace.expected_seconds("first") + pace.expected_seconds("fresh") for pace in paces)
+    def shortest_seconds(self, cases: Sequence[ComparedCase]) -> float:
+        """Return what the first stage and the canaries of *cases* take, which is all if none of them looks slower."""
+        paces = [self.pace(compared) for compared in cases]
         longest = max((pace.expected_seconds("canary") for pace in paces), default=0.0)
-        return both + canaries(len(contests)) * longest
+        return sum(pace.expected_seconds("first") for pace in paces) + canaries(len(cases)) * longest
 
-    def step_seconds(self, contest: Contest) -> float:
+    def longest_seconds(self, cases: Sequence[ComparedCase]) -> float:
+        """Return what both stages and the canaries of *cases* take, if all of them look slower."""
+        fresh = sum(self.pace(compared).expected_seconds("fresh") for compared in cases)
+        return self.shortest_seconds(cases) + fresh
+
+    def step_seconds(self, compared: ComparedCase) -> float:
         """Return the longer step of the two single runs; 0 where there are none."""
-        steps = (seconds for side in self.figures(contest) if side for seconds in side.step_seconds)
+        steps = (seconds for side in self.figures(compared) if side for seconds in side.step_seconds)
         return max(steps, default=0.0)
 
-    def _sides(self, contest: Contest) -> tuple[tuple[str, Setting, Case], tuple[str, Setting, Case]]:
-        return ("base", self.base, contest.base), ("head", self.head, contest.head)
+    def _sides(self, compared: ComparedCase) -> tuple[tuple[str, Setting, Case], tuple[str, Setting, Case]]:
+        return ("base", self.base, compared.base), ("head", self.head, compared.head)
 
 
-def _of(pairs: Iterable[Pair], contest: Contest, stage: Stage) -> list[Pair]:
-    case = contest.base if stage == "canary" else contest.head
+def _of(pairs: Iterable[Pair], compared: ComparedCase, stage: Stage) -> list[Pair]:
+    case = compared.base if stage == "canary" else compared.head
     return [pair for pair in pairs if (pair.case.id, pair.stage) == (case.id, stage)]
 
 
@@ -232,5 +234,5 @@ def _is_broken(pair: Pair) -> bool:
     return pair.status != "ok"
 
 
-def _canary_words(held: Sequence[Contest]) -> str:
+def _canary_words(held: Sequence[ComparedCase]) -> str:
     return f", and of {len(held)} of them base against base" if held else ""

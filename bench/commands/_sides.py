@@ -93,13 +93,14 @@ def settings(
 ) -> Iterator[tuple[Setting, Setting]]:
     """Start what starts the workers of both *sides*, and yield base and head."""
     pythons = [str(python.absolute()) if python else None for python in (options.base_python, options.head_python)]
+    num_servers = 1 if options.counters_only or options.dry_run else NUM_SERVERS
     say("starting the processes that start workers")
     with contextlib.ExitStack() as stack:
         pools: dict[str | None, Pool] = {}
         for name, python in zip(("base", "head"), pythons, strict=True):
             if python not in pools:
                 try:
-                    pools[python] = stack.enter_context(_pool(python, 1 if options.counters_only else NUM_SERVERS))
+                    pools[python] = stack.enter_context(_pool(python, num_servers))
                 except NothingToMeasureError as error:
                     if python is None:
                         raise

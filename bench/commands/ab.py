@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench import registry
 from bench.commands import _axes, _options
-from bench.commands.compare import FAIL_ON
+from bench.commands.compare import FAIL_ON_WORDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,9 +76,10 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         action="extend",
         type=_options.words,
         metavar="WHAT",
-        help=f"exit with 1 for {', '.join(FAIL_ON)} (slower,memory,counters; none with --axis); a case that broke "
-        "always fails",
+        help=f"exit with 1 for {FAIL_ON_WORDS} (slower,memory,counters; none with --axis); a case that broke always "
+        "fails",
     )
     group.add_argument("--format", default="table", metavar="NAME", help=", ".join(registry.names("comparing/formats")))
     group.add_argument("--out", type=Path, metavar="DIR", help="a new directory for all formats and the raw pairs")
     group.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    group.add_argument("--dry-run", action="store_true", help="show the cases and the time that they will take")

@@ -7,6 +7,8 @@ from bench import registry
 from bench.commands import _options
 
 FAIL_ON = ("slower", "memory", "counters", "inconclusive", "any", "none")
+FAIL_ON_WORDS = f"{', '.join(FAIL_ON)}, or a counter by its column, such as host_syncs"
+"""For a person."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         type=_options.words,
         metavar="WHAT",
-        help=f"exit with 1 for {', '.join(FAIL_ON)} (memory,counters); a case that broke always fails",
+        help=f"exit with 1 for {FAIL_ON_WORDS} (memory,counters); a case that broke always fails",
     )
     parser.add_argument(
         "--format", default="table", metavar="NAME", help=", ".join(registry.names("comparing/formats"))

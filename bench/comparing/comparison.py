@@ -161,6 +161,10 @@ def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Ro
     Return the rows that *fail_on* does not let pass, each with one sentence; a case that broke never passes.
 
     A case that vanished has no row; for `any` it gets one here.
+
+    Args:
+        comparison: What was found.
+        fail_on: Words of `--fail-on`: kinds of change, or names of exact figures.
     """
     found = []
     for row in comparison.rows:
@@ -176,7 +180,7 @@ def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Ro
         found += [
             (row, f"{change.name}{GREW}{change.before:,} to {change.now:,}")
             for change in row.changes
-            if change.is_worse and fail_on & {change.kind, "any"}
+            if change.is_worse and fail_on & {change.kind, change.name, "any"}
         ]
     if "any" in fail_on:
         gone = "ran before, and is not in the current run"

@@ -119,7 +119,7 @@ def _run_in_turns(task: Task, rank: int, folder: Path, *, start_seconds: float) 
     assert task.case is not None
     workers = [
         Worker(case, rank=rank, rendezvous=folder / "rendezvous", deadline_seconds=task.deadline_seconds)
-        for case in (task.case, *task.rivals)
+        for case in (task.case, *task.alternates)
     ]
     take_turns(workers, task.turns_at)
     _leave_answer(folder, rank, Answer(status="ok"))

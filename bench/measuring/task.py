@@ -42,7 +42,7 @@ class Task:
     """Where the workload's code comes from, where that is not the user's working tree."""
     turns_at: str = ""
     """The socket on which rank 0 hears when it is its turn; empty: an ordinary visit."""
-    rivals: tuple[Case, ...] = ()
+    alternates: tuple[Case, ...] = ()
     """Further cases that take turns with `case` in the same process."""
     num_processes: int = 1
     num_threads: int = 1

@@ -15,7 +15,7 @@ ASCII = str.maketrans({"±": "+/-", TIMES: "x", "µ": "u"})
 """For a terminal that cannot show them."""
 GAP = 2
 """Letters between columns."""
-_PIPE_WIDTH = 200
+FILE_WIDTH = 200
 """Of what is no terminal: a file or a pipe takes every column on one line."""
 
 
@@ -26,7 +26,7 @@ def program() -> list[str]:
 
 def stdout_console() -> Console:
     """Return standard output, in the width of the terminal or of COLUMNS, else wide enough for every column."""
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_WIDTH
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else FILE_WIDTH
     return Console(highlight=False, width=width)
 
 

@@ -10,12 +10,12 @@ from typing import Literal
 
 from bench.case import Case
 from bench.measuring.task import Task
-from bench.pair import Pair, Played, Stage
+from bench.pair import Pair, Stage, Turns
 from bench.result import SamplingPlan, Use
 from bench.running.matrix import num_processes
 from bench.running.pool import Place, Pool
 from bench.running.server import Server
-from bench.running.turns import MIN_TURNS, Player, Remote, Seats, SideEndedError, play
+from bench.running.turns import MIN_TURNS, Remote, SideEndedError, SideSockets, TurnTaker, take_turns
 from bench.running.visit import Outcome, perform_together
 
 PREPARATIONS = 2
@@ -25,7 +25,7 @@ STEPS_OF_SHORTEST_TURN = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Side:
+class PairSide:
     """One of the two: its code, what runs it, and what it trains."""
 
     pool: Pool
@@ -34,11 +34,11 @@ class Side:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Match:
-    """What two sides play for."""
+class PairPlan:
+    """What two sides are run for, and for how long."""
 
-    base: Side
-    head: Side
+    base: PairSide
+    head: PairSide
     stage: Stage
     seconds: float
     """Of taking turns."""
@@ -61,48 +61,48 @@ class Match:
         return PREPARATIONS * self.timeout_seconds + compiled * self.compile_timeout_seconds + turns
 
 
-def play_pair(match: Match, index: int, *, head_first: bool) -> Pair:
+def run_pair(plan: PairPlan, index: int, *, head_first: bool) -> Pair:
     """
-    Play *match* once and return the pair, however it ends.
+    Run *plan* once and return the pair, however it ends.
 
     Args:
-        match: Who plays.
+        plan: The two sides, and how long.
         index: Of the pair; says whose server's turn it is.
         head_first: Whether the head is created first; chance must say so, since the order alone makes 0.5 %
             (docs/method.md).
     """
     started = time.monotonic()
-    sides = (match.head, match.base) if head_first else (match.base, match.head)
-    server = match.base.pool.server_index(index)
-    pair = Pair(case=match.head.case, stage=match.stage, index=index, server=server, head_first=head_first)
-    num_sides = 1 if match.is_in_one_process else 2
-    folder = tempfile.TemporaryDirectory(prefix="turns-", dir=match.base.pool.server(index).directory)
-    with folder, Seats(Path(folder.name), num_sides) as seats:
-        table = _Table(match, sides, seats, index)
-        outcomes = perform_together(table.orders, table.conduct)
+    sides = (plan.head, plan.base) if head_first else (plan.base, plan.head)
+    server = plan.base.pool.server_index(index)
+    pair = Pair(case=plan.head.case, stage=plan.stage, index=index, server=server, head_first=head_first)
+    num_sides = 1 if plan.is_in_one_process else 2
+    folder = tempfile.TemporaryDirectory(prefix="turns-", dir=plan.base.pool.server(index).directory)
+    with folder, SideSockets(Path(folder.name), num_sides) as sockets:
+        run = _PairRun(plan, sides, sockets, index)
+        outcomes = perform_together(run.orders, run.let_them_take_turns)
     for side in sides:
         side.pool.replace_dead()
     seconds = round(time.monotonic() - started, 6)
     if bad := _first_bad(outcomes):
-        broken = _name_of(sides[outcomes.index(bad)], match) if _is_to_blame(bad, outcomes) else ""
+        broken = _name_of(sides[outcomes.index(bad)], plan) if _is_to_blame(bad, outcomes) else ""
         reason = bad.reason or ""
         if bad.status == "oom":
             reason = f"the device does not hold both sides at once: {reason}"
         return dataclasses.replace(pair, status=bad.status, reason=reason, broken=broken, seconds=seconds)
-    if table.ended_early:  # by the parent's clock, at whose end a side may still come to a good one
-        reason = f"{table.ended_early}; raise --timeout"
+    if run.ended_early:  # by the parent's clock, at whose end a side may still come to a good one
+        reason = f"{run.ended_early}; raise --timeout"
         return dataclasses.replace(pair, status="timeout", reason=reason, seconds=seconds)
-    played = [_played(turns, table.steps) for turns in table.turns]
-    base, head = reversed(played) if head_first else played
-    return dataclasses.replace(pair, steps=table.steps, base=base, head=head, seconds=seconds)
+    both = [_turns_of(uses, run.steps) for uses in run.uses]
+    base, head = reversed(both) if head_first else both
+    return dataclasses.replace(pair, steps=run.steps, base=base, head=head, seconds=seconds)
 
 
-class _Table:
-    """Where two sides play: their tasks, and what came of it."""
+class _PairRun:
+    """One run of a plan: the tasks of its sides, and what came of it."""
 
-    def __init__(self, match: Match, sides: Sequence[Side], seats: Seats, index: int) -> None:
-        self._match, self._sides, self._seats = match, sides, seats
-        self._deadline = time.monotonic() + match.deadline_seconds
+    def __init__(self, plan: PairPlan, sides: Sequence[PairSide], sockets: SideSockets, index: int) -> None:
+        self._plan, self._sides, self._sockets = plan, sides, sockets
+        self._deadline = time.monotonic() + plan.deadline_seconds
         self._servers = [side.pool.server(index) for side in sides]
         layout_seed = random.SystemRandom().randrange(2**32)
         self.tasks = [
@@ -110,17 +110,17 @@ class _Table:
                 side.case,
                 place=side.place,
                 num_processes=num_processes(side.case),
-                deadline_seconds=match.deadline_seconds,
+                deadline_seconds=plan.deadline_seconds,
                 turns_at=str(address),
                 layout_seed=layout_seed,
-                rivals=(sides[1].case,) if match.is_in_one_process else (),
+                alternates=(sides[1].case,) if plan.is_in_one_process else (),
             )
-            for side, address in zip(sides, seats.addresses, strict=False)
+            for side, address in zip(sides, sockets.addresses, strict=False)
         ]
         self.steps = 0
-        self.turns: list[list[Use]] = [[], []]
+        self.uses: list[list[Use]] = [[], []]
         self.ended_early = ""
-        """Why, where they did not play until their time was up."""
+        """Why, where they did not take turns until their time was up."""
 
     @property
     def orders(self) -> list[tuple[Server, list[Task]]]:
@@ -130,20 +130,21 @@ class _Table:
             found.setdefault(id(server), (server, []))[1].append(task)
         return list(found.values())
 
-    def conduct(self) -> None:
-        """Let them play; a side that ends early has an outcome that says why."""
-        more_work = [self._match.more_work if side is self._match.head else 0.0 for side in self._sides]
+    def let_them_take_turns(self) -> None:
+        """Let both take turns; a side that ends early has an outcome that says why."""
+        more_work = [self._plan.more_work if side is self._plan.head else 0.0 for side in self._sides]
         try:
-            players = self._players()
-            self.steps, self.turns = play(players, seconds=self._match.seconds, more_work=more_work)
+            connected = self._connected_sides()
+            self.steps, self.uses = take_turns(connected, seconds=self._plan.seconds, more_work=more_work)
         except SideEndedError as error:
             self.ended_early = str(error)
         finally:
-            self._seats.leave()
+            self._sockets.leave()
 
-    def _players(self) -> list[Player]:
+    def _connected_sides(self) -> list[TurnTaker]:
         ways = [
-            self._seats.wait_for(number, self._servers, self._deadline) for number in range(len(self._seats.addresses))
+            self._sockets.wait_for(number, self._servers, self._deadline)
+            for number in range(len(self._sockets.addresses))
         ]
         if len(ways) == 1:
             return [Remote(ways[0], member) for member in range(len(self._sides))]
@@ -167,9 +168,9 @@ def _is_to_blame(bad: Outcome, outcomes: Sequence[Outcome]) -> bool:
     return len(outcomes) > 1 and failed == [bad] and bad.status != "oom"
 
 
-def _name_of(side: Side, match: Match) -> Literal["base", "head"]:
-    return "head" if side is match.head else "base"
+def _name_of(side: PairSide, plan: PairPlan) -> Literal["base", "head"]:
+    return "head" if side is plan.head else "base"
 
 
-def _played(uses: Sequence[Use], steps: int) -> Played:
-    return Played(step_seconds=tuple(round(use.window_seconds / steps, 9) for use in uses), uses=tuple(uses))
+def _turns_of(uses: Sequence[Use], steps: int) -> Turns:
+    return Turns(step_seconds=tuple(round(use.window_seconds / steps, 9) for use in uses), uses=tuple(uses))

@@ -139,7 +139,7 @@ class Pool:
         place = place or self.place
         own = self.directory / COMPILED_FOLDER / place.name
         # Cases that share a process share its directory too, whichever of them comes first.
-        cache = own / min(one.id for one in (case, *fields.get("rivals", ())))
+        cache = own / min(one.id for one in (case, *fields.get("alternates", ())))
         cached = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TRITON_CACHE_DIR": str(cache / "triton")}
         if place.checkout:  # two revisions of one extension would build it anew in turn
             cached["TORCH_EXTENSIONS_DIR"] = str(own / "torch_extensions")

@@ -27,8 +27,8 @@ class SideEndedError(BenchError):
     """A side ended, or does not answer, before its work was done; its own outcome says why."""
 
 
-class Player(Protocol):
-    """One side, as the conductor sees it."""
+class TurnTaker(Protocol):
+    """One side, as the parent sees it."""
 
     def prepare(self) -> float:
         """Build and warm up; return the seconds of a step."""
@@ -37,7 +37,7 @@ class Player(Protocol):
         """Train *steps* steps."""
 
 
-class Seats:
+class SideSockets:
     """
     The sockets at which sides are waited for; a context manager, whose end ends the sides.
 
@@ -130,7 +130,7 @@ class Connection:
 
 
 class Remote:
-    """A player in another process."""
+    """A side in another process."""
 
     def __init__(self, connection: Connection, member: int = 0) -> None:
         self._connection = connection
@@ -151,8 +151,8 @@ def steps_of_one_more(share: float) -> int:
     return round(1 / share)
 
 
-def play(
-    players: Sequence[Player],
+def take_turns(
+    sides: Sequence[TurnTaker],
     *,
     seconds: float,
     more_work: Sequence[float] = (0.0, 0.0),
@@ -160,27 +160,27 @@ def play(
     now: Callable[[], float] = time.monotonic,
 ) -> tuple[int, list[list[Use]]]:
     """
-    Let two players take turns; return the steps of a turn, and each player's turns.
+    Let two sides take turns; return the steps of a turn, and each side's use of the processor in its turns.
 
     Who goes first changes with every turn, so that neither is always the one whose caches the other took.
 
     Args:
-        players: In the order in which they prepare, which matters: who is created first has other memory.
+        sides: In the order in which they prepare, which matters: who is created first has other memory.
         seconds: How long, without the preparation; it ends with the even turn in which this has passed.
-        more_work: Share of its steps that each player trains without their being counted, as if it were that much
+        more_work: Share of its steps that each side trains without their being counted, as if it were that much
             slower; in whole steps a turn, so that turns are longer where steps are.
-        turn_seconds: Of one turn of one player.
+        turn_seconds: Of one turn of one side.
         now: The clock.
     """
-    step_seconds = math.prod(player.prepare() for player in players) ** (1 / len(players))
+    step_seconds = math.prod(side.prepare() for side in sides) ** (1 / len(sides))
     whole = math.lcm(*(steps_of_one_more(share) for share in more_work if share))
     steps = whole * max(1, round(turn_seconds / step_seconds / whole))
-    played: list[list[Use]] = [[] for _ in players]
+    uses: list[list[Use]] = [[] for _ in sides]
     end = now() + seconds
     for turn in itertools.count():
         if turn >= MIN_TURNS and turn % 2 == 0 and now() >= end:
-            return steps, played
+            return steps, uses
         for index in (0, 1) if turn % 2 == 0 else (1, 0):
             more = steps // steps_of_one_more(more_work[index]) if more_work[index] else 0
-            played[index].append(players[index].block(steps + more))
+            uses[index].append(sides[index].block(steps + more))
     raise AssertionError  # count never ends

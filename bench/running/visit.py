@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
+from bench.measuring.task import TASK_FILE, Answer, Checkout, Task, answer_file, log_file
 from bench.record import from_plain, to_plain
 from bench.result import CaseResult, Failure, Status
 from bench.running.server import Ending, Server, ServerDiedError
@@ -179,9 +179,16 @@ def _crash_reason(exit_code: int | None) -> str:
 
 def _failed(status: Status, reason: str, folder: Path, task: Task, *, exit_code: int | None) -> Outcome:
     tails = {str(rank): _log_tail(folder / log_file(rank)) for rank in range(task.num_processes)}
-    reason = _printable(reason)[:LONG_LINE]
+    reason = _in_the_revision(_printable(reason), task.checkout)[:LONG_LINE]
     failure = Failure(message=reason, log_tail=tails, exit_code=exit_code)
     return Outcome(status=status, reason=reason, answer=None, failure=failure)
+
+
+def _in_the_revision(reason: str, checkout: Checkout | None) -> str:
+    """Return *reason* with files of a checkout as they are called there: its folder is gone before it is read."""
+    if checkout is None:
+        return reason
+    return reason.replace(f"{checkout.root}{os.sep}", "").replace(checkout.root, "the revision's root")
 
 
 def _read_answer(folder: Path, rank: int) -> Answer | None:

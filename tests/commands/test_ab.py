@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +12,12 @@ import pytest
 
 from bench.case import Case
 from bench.commands import _ab, _compare, ab
-from bench.commands._contests import Contest, Contests
+from bench.commands._compared_cases import ComparedCase, ComparedCases
 from bench.commands._gate import Gate
 from bench.commands._sides import Setting
 from bench.comparing.comparison import Row, failures
 from bench.errors import NothingToMeasureError
-from bench.pair import Pair, Played, Stage
+from bench.pair import Pair, Stage, Turns
 from bench.result import CaseResult, Counters, Environment, Measurement, Usage, Use
 from bench.running.pool import Place, Pool
 from bench.running.session import Interrupted
@@ -31,7 +32,7 @@ class ScriptedPool:
 
 
 def _pair(case: Case, ratio: float, stage: Stage = "first", **fields: Any) -> Pair:
-    base, head = (Played(step_seconds=(seconds,) * 2, uses=(USE,) * 2) for seconds in (0.01, 0.01 * ratio))
+    base, head = (Turns(step_seconds=(seconds,) * 2, uses=(USE,) * 2) for seconds in (0.01, 0.01 * ratio))
     usual: dict[str, Any] = {"index": 0, "server": 0, "head_first": False, "base": base, "head": head}
     return Pair(case=case, stage=stage, **{**usual, **fields})
 
@@ -62,11 +63,11 @@ def _make_work(make_case: Callable[..., Case], make_measurement: Callable[..., M
         able = []
         for workload, sides in runs.items():
             case = make_case(workload=workload)
-            able.append(Contest(base=case, head=case, label=workload))
+            able.append(ComparedCase(base=case, head=case, label=workload))
             for name, side in zip(("base", "head"), sides, strict=True):
                 gate.results[name, case.id] = result(case, side)
         options = parser.parse_args(["--base", "x", *words])
-        return _ab.Work(gate=gate, contests=Contests(able=tuple(able), new=tuple(new)), options=options)
+        return _ab.Work(gate=gate, cases=ComparedCases(able=tuple(able), new=tuple(new)), options=options)
 
     return make
 
@@ -83,10 +84,10 @@ def test_a_case_of_which_a_counter_is_not_known_on_one_side_is_timed_all_the_sam
 ) -> None:
     """A head that is so slow that no time was left to count is the last one that may go untimed."""
     work = make_work({"mlp": ({}, {"counters": None}), "broken": ({}, {"status": "error", "reason": "x"})})
-    timed: list[Contest] = []
-    monkeypatch.setattr(Gate, "two_stages", lambda _self, contests, _margin, *, into: timed.extend(contests))
+    timed: list[ComparedCase] = []
+    monkeypatch.setattr(Gate, "two_stages", lambda _self, cases, _margin, *, into: timed.extend(cases))
     work.measure()
-    assert [contest.label for contest in timed] == ["mlp"]
+    assert [compared.label for compared in timed] == ["mlp"]
     assert "not known now" in _rows(work)["mlp"].gap
 
 
@@ -100,7 +101,7 @@ def test_counts_of_two_kinds_are_not_compared(make_work: MakeWork) -> None:
 @pytest.mark.parametrize(("broken", "fails"), [("head", True), ("base", False), ("", False)])
 def test_a_head_that_breaks_while_taking_turns_has_failed(make_work: MakeWork, broken: str, fails: bool) -> None:
     work = make_work({"mlp": OK})
-    case = work.contests.able[0].head
+    case = work.cases.able[0].head
     ended: dict[str, Any] = {
         "status": "crashed",
         "reason": "killed by SIGSEGV",
@@ -118,7 +119,7 @@ def test_a_head_that_breaks_while_taking_turns_has_failed(make_work: MakeWork, b
 
 def test_a_canary_that_breaks_says_nothing_of_its_case(make_work: MakeWork) -> None:
     work = make_work({"mlp": OK})
-    case = work.contests.able[0].head
+    case = work.cases.able[0].head
     ended: dict[str, Any] = {"status": "oom", "broken": "head", "base": None, "head": None}
     work.pairs += [*(_pair(case, ratio) for ratio in STEADY), _pair(case, 1.0, "canary", **ended)]
     assert _rows(work)["mlp"].verdict == "same"
@@ -156,8 +157,8 @@ def test_a_workload_that_neither_side_finds_is_nothing_to_compare(
 
 def test_what_ended_early_keeps_its_figures_and_claims_nothing(make_work: MakeWork) -> None:
     work = make_work({"mlp": ({}, {"counters": {"operators": 63}}), "cnn": OK})
-    del work.gate.results["head", work.contests.able[1].key]
-    work.pairs += [_pair(work.contests.able[0].head, 0.5 * ratio) for ratio in STEADY]
+    del work.gate.results["head", work.cases.able[1].key]
+    work.pairs += [_pair(work.cases.able[0].head, 0.5 * ratio) for ratio in STEADY]
     found = work.comparison(has_ended_early=True)
     (row,) = found.rows
     assert row.ratio is not None
@@ -181,6 +182,48 @@ def test_an_error_after_the_first_figures_is_told_with_what_is_known(
     said = capsys.readouterr()
     assert said.err.startswith("pairs.jsonl: No space left on device: what is known by now follows")
     assert json.loads(said.out)["rows"][0]["changes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "ahead"),
+    [
+        ((), r": after one run a side, roughly 2\d s if nothing looks slower and 8\d s if everything does"),
+        (("--budget", "200"), r": after one run a side, roughly 5\d s if nothing .* and 2\d\d s if everything does"),
+        (("--counters-only",), ", each by one run a side"),
+        (
+            ("--calibrate", "5"),
+            r", 5 runs at each of 4 slowdowns, about \d\d minutes in all if every .*",
+        ),
+    ],
+)
+def test_a_dry_run_shows_cases_and_time_and_does_not_measure(
+    make_work: MakeWork,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: Sequence[str],
+    ahead: str,
+) -> None:
+    work = make_work({"mlp": OK}, "--dry-run", *words, new=("other",))
+    work.cases = dataclasses.replace(work.cases, unable=("cnn (skipped: needs 1 CUDA device, found 0)",))
+    work.gate.budget_seconds = work.options.budget or 80.0
+    _end_with(AssertionError("measured"), work, monkeypatch)
+    assert _ab.run(work.options) == 0
+    *lines, empty, last = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "mlp",
+        "other  (new: the base has no such workload)",
+        "cnn (skipped: needs 1 CUDA device, found 0)",
+    ]
+    assert (empty, bool(re.fullmatch(f"1 of 3 cases can be compared{ahead}", last))) == ("", True), last
+
+
+def test_a_dry_run_of_which_nothing_can_be_compared_says_so_in_its_status(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make_work({}, "--dry-run", new=("other",))
+    monkeypatch.setattr(_ab, "_begin", lambda *_: work)
+    assert _ab.run(work.options) == 3
+    assert capsys.readouterr().out.endswith("\n\n0 of 1 case can be compared\n")
 
 
 def _end_with(ending: Exception, work: _ab.Work, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +267,7 @@ def test_a_file_that_cannot_be_written_costs_nothing_of_what_is_printed(
     monkeypatch.setattr(_ab.Work, "measure", in_the_way)
     assert _ab.run(work.options) == 2
     said = capsys.readouterr()
-    assert json.loads(said.out)["rows"][0]["case_id"] == work.contests.able[0].key
+    assert json.loads(said.out)["rows"][0]["case_id"] == work.cases.able[0].key
     assert said.err.splitlines()[-1] == f"error: {tmp_path / 'out' / 'comparison.json'}: Is a directory"
 
 
@@ -232,12 +275,12 @@ def test_why_a_side_did_not_run_is_said_though_no_progress_is_wanted(
     make_work: MakeWork, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work = make_work({"mlp": OK})
-    (contest,) = work.contests.able
-    refused = CaseResult(case=contest.base, round=0, status="error", reason="module 'net' was imported from elsewhere")
+    (compared,) = work.cases.able
+    refused = CaseResult(case=compared.base, round=0, status="error", reason="module 'net' was imported from elsewhere")
     work.gate.results.clear()
     monkey: Any = work.gate.base.pool
     monkey.visit = lambda *_, **__: refused
-    work.gate.run_once(contest)
+    work.gate.run_once(compared)
     sides = [f"mlp: {side}: error: module 'net' was imported from elsewhere" for side in ("base", "head")]
     assert capsys.readouterr().err.splitlines() == sides
 
@@ -259,10 +302,10 @@ def test_an_interrupted_calibration_says_nothing_of_a_comparison(
 
 def test_a_compiled_case_s_pairs_are_not_counted_as_if_each_compiled_from_nothing(make_work: MakeWork) -> None:
     work = make_work({"mlp": OK})
-    (contest,) = work.contests.able
-    usual = work.gate.pace(contest).overhead_seconds
+    (compared,) = work.cases.able
+    usual = work.gate.pace(compared).overhead_seconds
     for key, result in work.gate.results.items():
         assert result.measurement is not None
         compiled = dataclasses.replace(result.measurement, compile_seconds=20.0, warmup_total_seconds=20.1)
         work.gate.results[key] = dataclasses.replace(result, measurement=compiled)
-    assert work.gate.pace(contest).overhead_seconds == pytest.approx(usual, abs=0.1)
+    assert work.gate.pace(compared).overhead_seconds == pytest.approx(usual, abs=0.1)

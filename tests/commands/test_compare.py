@@ -47,6 +47,8 @@ def _write(tmp_path: Path, make_case: Callable[..., Any], make_rounds: Callable[
         ({"operators": 62}, (), 1),
         ({"operators": 62}, ("--fail-on", "memory,slower"), 0),
         ({"operators": 62}, ("--fail-on", "none"), 0),
+        ({"operators": 62}, ("--fail-on", "slower,host_syncs"), 0),
+        ({"operators": 62}, ("--fail-on", "operators"), 1),
         ({"operators": 60}, (), 0),
         ({"workload": "cnn"}, (), 3),
     ],
@@ -61,6 +63,7 @@ def test_the_exit_status_is_what_was_asked_for(
     ("options", "complaint"),
     [
         (("--fail-on", "slow"), "--fail-on: 'slow' is not known; did you mean 'slower'?"),
+        (("--fail-on", "host_sync"), "--fail-on: 'host_sync' is not known; did you mean 'host_syncs'?"),
         (("--fail-on", "none,any"), "--fail-on: 'none' cannot stand beside others; leave one of them out"),
         (("--format", "xml"), "--format: 'xml' is not known"),
         (("--margin", "2"), "'2' is not a share between 0 and 1"),

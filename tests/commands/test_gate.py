@@ -11,13 +11,13 @@ import pytest
 
 from bench.case import Case
 from bench.commands import _gate
-from bench.commands._contests import Contest
+from bench.commands._compared_cases import ComparedCase
 from bench.commands._gate import MAX_PAIR_SECONDS, MIN_PAIR_SECONDS, PAIR_OVERHEAD_SECONDS, Gate, pace_of
 from bench.commands._sides import Setting
 from bench.comparing.two_stages import FIRST_PAIRS, FRESH_PAIRS
-from bench.pair import Pair, Played, Stage
+from bench.pair import Pair, Stage, Turns
 from bench.result import CaseResult, Environment, Measurement, Usage, Use
-from bench.running.pairs import Match
+from bench.running.pairs import PairPlan
 from bench.running.pool import Place, Pool
 
 MARGIN = 0.02
@@ -62,18 +62,18 @@ class Script:
     """By workload and stage; 1 where nothing is said."""
     broken: dict[tuple[str, Stage], int] = dataclasses.field(default_factory=dict)
     """The number of the pair that breaks."""
-    matches: list[Match] = dataclasses.field(default_factory=list)
+    plans: list[PairPlan] = dataclasses.field(default_factory=list)
     heads_first: list[bool] = dataclasses.field(default_factory=list)
 
-    def play(self, match: Match, index: int, *, head_first: bool) -> Pair:
-        self.matches.append(match)
+    def run_pair(self, plan: PairPlan, index: int, *, head_first: bool) -> Pair:
+        self.plans.append(plan)
         self.heads_first.append(head_first)
-        key = match.head.case.workload, match.stage
-        pair = Pair(case=match.head.case, stage=match.stage, index=index, server=0, head_first=head_first)
+        key = plan.head.case.workload, plan.stage
+        pair = Pair(case=plan.head.case, stage=plan.stage, index=index, server=0, head_first=head_first)
         if self.broken.get(key) == index:
             return dataclasses.replace(pair, status="crashed", reason="a worker was killed by SIGSEGV")
         ratio = self.ratios.get(key, 1.0) * (1.001 if index % 2 else 0.999)
-        base, head = (Played(step_seconds=(seconds,) * 2, uses=(USE,) * 2) for seconds in (0.01, 0.01 * ratio))
+        base, head = (Turns(step_seconds=(seconds,) * 2, uses=(USE,) * 2) for seconds in (0.01, 0.01 * ratio))
         return dataclasses.replace(pair, base=base, head=head, steps=10)
 
 
@@ -91,11 +91,11 @@ class ScriptedPool:
 
 
 @dataclasses.dataclass
-class Game:
-    """A gate that has played."""
+class ScriptedGate:
+    """A gate whose pairs were run by a script."""
 
     gate: Gate
-    contests: Sequence[Contest]
+    cases: Sequence[ComparedCase]
     script: Script
     pairs: list[Pair]
     said: list[str]
@@ -106,7 +106,7 @@ class Game:
         return Counter((pair.case.workload, pair.stage) for pair in self.pairs)
 
 
-Play = Callable[..., Game]
+RunPairs = Callable[..., ScriptedGate]
 
 
 @pytest.fixture(name="result_of")
@@ -135,47 +135,47 @@ def _gate_of(pool: ScriptedPool, said: list[str] | None = None) -> Gate:
     )
 
 
-@pytest.fixture(name="contests")
-def _contests(make_case: Callable[..., Case]) -> list[Contest]:
+@pytest.fixture(name="cases")
+def _compared_cases(make_case: Callable[..., Case]) -> list[ComparedCase]:
     cases = [make_case(workload=f"w{number}") for number in range(4)]
-    return [Contest(base=case, head=case, label=case.slug) for case in cases]
+    return [ComparedCase(base=case, head=case, label=case.slug) for case in cases]
 
 
-@pytest.fixture(name="play")
-def _play(
-    monkeypatch: pytest.MonkeyPatch, result_of: Callable[[Case], CaseResult], contests: Sequence[Contest]
-) -> Play:
-    """Return what plays both stages of so many contests by a script."""
+@pytest.fixture(name="run_pairs")
+def _run_pairs(
+    monkeypatch: pytest.MonkeyPatch, result_of: Callable[[Case], CaseResult], cases: Sequence[ComparedCase]
+) -> RunPairs:
+    """Return what runs both stages of so many cases by a script."""
 
-    def play(script: Script, number: int = 3, **options: Any) -> Game:
-        monkeypatch.setattr(_gate, "play_pair", script.play)
+    def run_pairs(script: Script, number: int = 3, **options: Any) -> ScriptedGate:
+        monkeypatch.setattr(_gate, "run_pair", script.run_pair)
         said: list[str] = []
-        played = Game(
-            gate=_gate_of(ScriptedPool(result_of), said), contests=contests[:number], script=script, pairs=[], said=said
+        done = ScriptedGate(
+            gate=_gate_of(ScriptedPool(result_of), said), cases=cases[:number], script=script, pairs=[], said=said
         )
-        played.gate.two_stages(played.contests, MARGIN, into=played.pairs, **options)
-        return played
+        done.gate.two_stages(done.cases, MARGIN, into=done.pairs, **options)
+        return done
 
-    return play
-
-
-def test_where_nothing_looks_slower_each_case_is_looked_at_once(play: Play) -> None:
-    played = play(Script(ratios={("w1", "first"): 0.8}))
-    assert played.counts == {(f"w{number}", "first"): FIRST_PAIRS for number in range(3)}
-    assert len(played.said) == 1
-    assert played.said[0].startswith("the clock: 6 pairs of each case, about ")
+    return run_pairs
 
 
-def test_only_what_looks_slower_gets_fresh_pairs(play: Play) -> None:
-    played = play(Script(ratios={("w1", "first"): 1.05, ("w1", "fresh"): 1.05}))
-    assert played.counts == {**{(f"w{number}", "first"): FIRST_PAIRS for number in range(3)}, ("w1", "fresh"): 16}
-    assert [pair.stage for pair in played.pairs[-FRESH_PAIRS:]] == ["fresh"] * FRESH_PAIRS
-    assert played.said[1].startswith("again, 16 pairs of what looked slower, about ")
-    assert played.said[1].endswith(f" s: {played.contests[1].label}")
+def test_where_nothing_looks_slower_each_case_is_looked_at_once(run_pairs: RunPairs) -> None:
+    done = run_pairs(Script(ratios={("w1", "first"): 0.8}))
+    assert done.counts == {(f"w{number}", "first"): FIRST_PAIRS for number in range(3)}
+    assert len(done.said) == 1
+    assert done.said[0].startswith("the clock: 6 pairs of each case, about ")
 
 
-def test_pairs_of_all_cases_are_mixed_and_each_pair_of_a_case_has_the_next_number(play: Play) -> None:
-    pairs = play(Script()).pairs
+def test_only_what_looks_slower_gets_fresh_pairs(run_pairs: RunPairs) -> None:
+    done = run_pairs(Script(ratios={("w1", "first"): 1.05, ("w1", "fresh"): 1.05}))
+    assert done.counts == {**{(f"w{number}", "first"): FIRST_PAIRS for number in range(3)}, ("w1", "fresh"): 16}
+    assert [pair.stage for pair in done.pairs[-FRESH_PAIRS:]] == ["fresh"] * FRESH_PAIRS
+    assert done.said[1].startswith("again, 16 pairs of what looked slower, about ")
+    assert done.said[1].endswith(f" s: {done.cases[1].label}")
+
+
+def test_pairs_of_all_cases_are_mixed_and_each_pair_of_a_case_has_the_next_number(run_pairs: RunPairs) -> None:
+    pairs = run_pairs(Script()).pairs
     for index in range(FIRST_PAIRS):
         some = pairs[3 * index : 3 * index + 3]
         assert {pair.case.workload for pair in some} == {"w0", "w1", "w2"}
@@ -183,95 +183,94 @@ def test_pairs_of_all_cases_are_mixed_and_each_pair_of_a_case_has_the_next_numbe
     assert len({tuple(pair.case.workload for pair in pairs[n : n + 3]) for n in range(0, len(pairs), 3)}) > 1
 
 
-def test_chance_says_who_is_created_first(play: Play) -> None:
-    assert set(play(Script()).script.heads_first) == {True, False}
+def test_chance_says_who_is_created_first(run_pairs: RunPairs) -> None:
+    assert set(run_pairs(Script()).script.heads_first) == {True, False}
 
 
-def test_from_four_cases_on_two_also_play_base_against_base(play: Play) -> None:
-    played = play(Script(), number=4)
-    held = [match for match in played.script.matches if match.stage == "canary"]
+def test_from_four_cases_on_two_also_run_base_against_base(run_pairs: RunPairs) -> None:
+    done = run_pairs(Script(), number=4)
+    held = [plan for plan in done.script.plans if plan.stage == "canary"]
     assert len(held) == 2 * FIRST_PAIRS
-    assert len({match.base.case.id for match in held}) == 2
-    assert all((match.base, match.head.place.name) == (match.head, "base") for match in held)
-    assert played.said[0].startswith("the clock: 6 pairs of each case, and of 2 of them base against base, about ")
+    assert len({plan.base.case.id for plan in held}) == 2
+    assert all((plan.base, plan.head.place.name) == (plan.head, "base") for plan in held)
+    assert done.said[0].startswith("the clock: 6 pairs of each case, and of 2 of them base against base, about ")
 
 
-def test_where_the_base_differs_from_itself_there_is_no_second_look(play: Play) -> None:
+def test_where_the_base_differs_from_itself_there_is_no_second_look(run_pairs: RunPairs) -> None:
     ratios: dict[tuple[str, Stage], float] = {(f"w{number}", "canary"): 1.05 for number in range(4)}
-    played = play(Script(ratios={**ratios, ("w0", "first"): 1.1}), number=4)
-    assert {stage for _, stage in played.counts} == {"first", "canary"}
-    assert len(played.said) == 1
+    done = run_pairs(Script(ratios={**ratios, ("w0", "first"): 1.1}), number=4)
+    assert {stage for _, stage in done.counts} == {"first", "canary"}
+    assert len(done.said) == 1
 
 
 def test_of_modes_too_the_base_is_held_against_itself(
-    gate: Gate, contests: Sequence[Contest], make_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+    gate: Gate, cases: Sequence[ComparedCase], make_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modes = [
-        dataclasses.replace(contest, base=make_case(workload=f"base{number}"))
-        for number, contest in enumerate(contests)
+        dataclasses.replace(compared, base=make_case(workload=f"base{number}")) for number, compared in enumerate(cases)
     ]
     ratios: dict[tuple[str, Stage], float] = {(f"base{number}", "canary"): 1.05 for number in range(4)}
     script = Script(ratios={**ratios, ("w0", "first"): 1.1})
-    monkeypatch.setattr(_gate, "play_pair", script.play)
+    monkeypatch.setattr(_gate, "run_pair", script.run_pair)
     gate.two_stages(modes, MARGIN, into=[])
-    assert {match.head.case.workload[:4] for match in script.matches if match.stage == "canary"} == {"base"}
-    assert {match.stage for match in script.matches} == {"first", "canary"}
+    assert {plan.head.case.workload[:4] for plan in script.plans if plan.stage == "canary"} == {"base"}
+    assert {plan.stage for plan in script.plans} == {"first", "canary"}
 
 
-def test_a_pair_that_breaks_is_the_last_of_its_case(play: Play) -> None:
-    played = play(Script(broken={("w1", "first"): 1}))
-    assert played.counts == {("w0", "first"): 6, ("w1", "first"): 2, ("w2", "first"): 6}
-    assert f"{played.contests[1].label}: a pair broke: crashed: a worker was killed by SIGSEGV" in played.said
+def test_a_pair_that_breaks_is_the_last_of_its_case(run_pairs: RunPairs) -> None:
+    done = run_pairs(Script(broken={("w1", "first"): 1}))
+    assert done.counts == {("w0", "first"): 6, ("w1", "first"): 2, ("w2", "first"): 6}
+    assert f"{done.cases[1].label}: a pair broke: crashed: a worker was killed by SIGSEGV" in done.said
 
 
-def test_a_case_that_broke_is_not_looked_at_again_however_slow_it_looked(play: Play) -> None:
+def test_a_case_that_broke_is_not_looked_at_again_however_slow_it_looked(run_pairs: RunPairs) -> None:
     ratios: dict[tuple[str, Stage], float] = {("w0", "first"): 1.5, ("w1", "first"): 1.5}
     script = Script(broken={("w1", "first"): 4}, ratios=ratios)
-    played = play(script)
-    assert {key for key in played.counts if key[1] == "fresh"} == {("w0", "fresh")}
+    done = run_pairs(script)
+    assert {key for key in done.counts if key[1] == "fresh"} == {("w0", "fresh")}
 
 
-def test_more_work_is_the_head_s_alone(play: Play) -> None:
-    matches = play(Script(), number=4, more_work=0.05).script.matches
-    assert {(match.stage, match.more_work) for match in matches} == {("first", 0.05), ("canary", 0.0)}
+def test_more_work_is_the_head_s_alone(run_pairs: RunPairs) -> None:
+    plans = run_pairs(Script(), number=4, more_work=0.05).script.plans
+    assert {(plan.stage, plan.more_work) for plan in plans} == {("first", 0.05), ("canary", 0.0)}
 
 
-def test_each_side_plays_where_its_code_lies(play: Play) -> None:
-    (match, *_) = play(Script()).script.matches
-    assert (match.base.place.name, match.head.place.name) == ("base", "head")
-    assert (match.seconds, match.timeout_seconds) == (MIN_PAIR_SECONDS, 30.0)
+def test_each_side_runs_where_its_code_lies(run_pairs: RunPairs) -> None:
+    (plan, *_) = run_pairs(Script()).script.plans
+    assert (plan.base.place.name, plan.head.place.name) == ("base", "head")
+    assert (plan.seconds, plan.timeout_seconds) == (MIN_PAIR_SECONDS, 30.0)
 
 
 def test_every_pair_is_shown_as_soon_as_it_is_there(
-    gate: Gate, contests: Sequence[Contest], monkeypatch: pytest.MonkeyPatch
+    gate: Gate, cases: Sequence[ComparedCase], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_gate, "play_pair", Script().play)
+    monkeypatch.setattr(_gate, "run_pair", Script().run_pair)
     pairs: list[Pair] = []
     shown: list[tuple[Pair, int]] = []
     gate.keep = lambda pair: shown.append((pair, len(pairs)))
-    gate.two_stages(contests[:2], MARGIN, into=pairs)
+    gate.two_stages(cases[:2], MARGIN, into=pairs)
     assert shown == [(pair, number) for number, pair in enumerate(pairs)]
 
 
-def test_each_side_runs_once_for_what_is_exact(gate: Gate, contests: Sequence[Contest]) -> None:
+def test_each_side_runs_once_for_what_is_exact(gate: Gate, cases: Sequence[ComparedCase]) -> None:
     pool = cast("ScriptedPool", gate.base.pool)
-    assert gate.figures(contests[0]) == (None, None)
+    assert gate.figures(cases[0]) == (None, None)
     for _ in range(2):
-        gate.run_once(contests[0])
+        gate.run_once(cases[0])
     assert [order["place"].name for order in pool.orders] == ["base", "head"]
     assert all(order["with_extras"] and order["timeout_seconds"] == 30.0 for order in pool.orders)
-    assert [side.label for side in gate.figures(contests[0]) if side] == [contests[0].label] * 2
+    assert [side.label for side in gate.figures(cases[0]) if side] == [cases[0].label] * 2
 
 
 def test_modes_that_share_a_base_run_it_once(gate: Gate, make_case: Callable[..., Case]) -> None:
     base = make_case()
     others = [make_case(precision=precision) for precision in ("amp_bf16", "amp_fp16")]
     for other in others:
-        gate.run_once(Contest(base=base, head=other, label="x"))
+        gate.run_once(ComparedCase(base=base, head=other, label="x"))
     assert [order["case"] for order in cast("ScriptedPool", gate.base.pool).orders] == [base, *others]
 
 
-def test_a_pair_s_overhead_is_what_the_single_runs_took_to_prepare(gate: Gate, contests: Sequence[Contest]) -> None:
-    assert gate.pace(contests[0]).overhead_seconds == pytest.approx(PAIR_OVERHEAD_SECONDS + 1.0)
-    gate.run_once(contests[0])
-    assert gate.pace(contests[0]).overhead_seconds == pytest.approx(PAIR_OVERHEAD_SECONDS + 2 * (0.02 + 0.1 + 0.1))
+def test_a_pair_s_overhead_is_what_the_single_runs_took_to_prepare(gate: Gate, cases: Sequence[ComparedCase]) -> None:
+    assert gate.pace(cases[0]).overhead_seconds == pytest.approx(PAIR_OVERHEAD_SECONDS + 1.0)
+    gate.run_once(cases[0])
+    assert gate.pace(cases[0]).overhead_seconds == pytest.approx(PAIR_OVERHEAD_SECONDS + 2 * (0.02 + 0.1 + 0.1))

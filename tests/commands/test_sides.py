@@ -123,14 +123,14 @@ def _revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedRevis
     return scripted
 
 
-Seat = Callable[..., tuple[Setting, Setting, list[str]]]
+Settle = Callable[..., tuple[Setting, Setting, list[str]]]
 
 
-@pytest.fixture(name="seat")
-def _seat(revisions: ScriptedRevisions) -> Seat:
+@pytest.fixture(name="settle")
+def _settle(revisions: ScriptedRevisions) -> Settle:
     """Return what makes the settings of a command line, and what was said of it; nothing is left of them."""
 
-    def seat(*words: str) -> tuple[Setting, Setting, list[str]]:
+    def settle(*words: str) -> tuple[Setting, Setting, list[str]]:
         ScriptedPool.made.clear()
         said: list[str] = []
         options = _options(*words)
@@ -140,11 +140,11 @@ def _seat(revisions: ScriptedRevisions) -> Seat:
         assert not revisions.is_there
         return base, head, said
 
-    return seat
+    return settle
 
 
-def test_two_revisions_have_a_place_each_and_share_the_processes(seat: Seat, revisions: ScriptedRevisions) -> None:
-    base, head, said = seat("--base", "main", "--head", "topic")
+def test_two_revisions_have_a_place_each_and_share_the_processes(settle: Settle, revisions: ScriptedRevisions) -> None:
+    base, head, said = settle("--base", "main", "--head", "topic")
     assert revisions.wanted == ["main", "topic"]
     assert (base.name, head.name) == ("main (of main)", "topic (of topic)")
     root = revisions.root / "revisions"
@@ -159,25 +159,25 @@ def test_two_revisions_have_a_place_each_and_share_the_processes(seat: Seat, rev
     assert said[-1] == f"a note of {sys.executable}"
 
 
-def test_the_head_is_the_files_as_they_are_where_none_is_named(seat: Seat, revisions: ScriptedRevisions) -> None:
-    seat("--base", "main")
+def test_the_head_is_the_files_as_they_are_where_none_is_named(settle: Settle, revisions: ScriptedRevisions) -> None:
+    settle("--base", "main")
     assert revisions.wanted == ["main", "worktree"]
 
 
-def test_an_interpreter_of_its_own_means_processes_of_its_own(seat: Seat) -> None:
-    base, head, said = seat("--base", "main", "--base-python", "old/python")
+def test_an_interpreter_of_its_own_means_processes_of_its_own(settle: Settle) -> None:
+    base, head, said = settle("--base", "main", "--base-python", "old/python")
     assert base.pool is not head.pool
     assert [pool.python for pool in ScriptedPool.made] == [str(Path.cwd() / "old/python"), sys.executable]
     assert said[1:] == [f"a note of {Path.cwd() / 'old/python'}", f"a note of {sys.executable}"]
-    base, head, _ = seat("--base", "main", "--base-python", "old/python", "--head-python", "old/python")
+    base, head, _ = settle("--base", "main", "--base-python", "old/python", "--head-python", "old/python")
     assert base.pool is head.pool
 
 
 @pytest.mark.parametrize("words", [MODES, ("--calibrate", "3")])
 def test_modes_and_a_calibration_take_the_files_where_they_are(
-    seat: Seat, revisions: ScriptedRevisions, words: Sequence[str]
+    settle: Settle, revisions: ScriptedRevisions, words: Sequence[str]
 ) -> None:
-    base, head, _ = seat(*words)
+    base, head, _ = settle(*words)
     assert revisions.wanted == []
     assert base == head
     assert base.place == Place(working_directory=revisions.root)
@@ -188,9 +188,9 @@ def test_modes_and_a_calibration_take_the_files_where_they_are(
     [((*MODES, "--head", "topic"), "topic"), (("--calibrate", "3", "--base", "main"), "main")],
 )
 def test_or_those_of_the_one_revision_that_is_named(
-    seat: Seat, revisions: ScriptedRevisions, words: Sequence[str], name: str
+    settle: Settle, revisions: ScriptedRevisions, words: Sequence[str], name: str
 ) -> None:
-    base, head, _ = seat(*words)
+    base, head, _ = settle(*words)
     assert revisions.wanted == [name]
     assert base == head
     assert base.place.working_directory == revisions.root / "revisions" / name / "models"

@@ -138,6 +138,8 @@ def test_the_worst_row_comes_first(make_side: MakeSide) -> None:
     [
         ({"slower"}, {"slower by 5.0%"}),
         ({"counters"}, {"operators grew from 61 to 62"}),
+        ({"operators", "host_syncs"}, {"operators grew from 61 to 62"}),
+        ({"host_syncs"}, set()),
         ({"memory"}, {"peak_allocated_bytes grew from 10,485,760 to 11,534,336"}),
         ({"inconclusive"}, set()),
         (set(), set()),

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import re
 from xml.etree import ElementTree
 
 import pytest
 
 from bench import registry
 from bench.comparing.comparison import Comparison, compare, failures
+from bench.comparing.formats import table
 from bench.comparing.formats.markdown import MAX_BYTES
 from bench.result import Environment
 from tests.comparing.conftest import ELSEWHERE, MakeSide
@@ -58,6 +60,19 @@ def test_the_table_says_it_in_words(found: Comparison) -> None:
     assert "+5.0 % ±0.2 %" in mlp
     assert "+5.2 %" in mlp  # the largest slowdown that is not excluded
     assert "operators 61 -> 62 (+1)" in mlp
+
+
+def test_the_table_s_file_is_whole_however_narrow_and_plain_the_terminal(
+    found: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "dumb")
+    failing = failures(found, frozenset({"any"}))
+    printed, file = table.render(found, failing), table.render_file(found, failing)
+    assert "left out for want of width: base" in printed
+    assert "left out" not in file
+    mlp = next(line for line in file.splitlines() if line.startswith("mlp-"))
+    assert {"10.00", "+5.0 % ±0.2 %", "+5.2 %"} <= set(re.split(r"  +| (?=ms)", mlp))
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])

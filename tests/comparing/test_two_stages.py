@@ -18,7 +18,7 @@ from bench.comparing.two_stages import (
     decided,
     is_suspect,
 )
-from bench.pair import Pair, Played, Stage
+from bench.pair import Pair, Stage, Turns
 from bench.result import Usage, Use
 from bench.statistics import Interval
 from tests.comparing.conftest import MakeSide
@@ -36,8 +36,8 @@ def _pair(case: Case, ratio: float, stage: Stage = "first", usage: Usage = QUIET
     """Return a pair of two turns whose head takes *ratio* times as long."""
     use = Use(usage=usage, window_seconds=0.1, num_threads=1)
     quiet = Use(usage=QUIET, window_seconds=0.1, num_threads=1)
-    base = Played(step_seconds=(0.01,) * 2, uses=(quiet if usage == HOT else use,) * 2)
-    head = Played(step_seconds=(0.01 * ratio,) * 2, uses=(use,) * 2)
+    base = Turns(step_seconds=(0.01,) * 2, uses=(quiet if usage == HOT else use,) * 2)
+    head = Turns(step_seconds=(0.01 * ratio,) * 2, uses=(use,) * 2)
     return Pair(case=case, stage=stage, index=0, server=0, head_first=False, steps=10, base=base, head=head)
 
 
@@ -221,7 +221,7 @@ def test_what_holds_both_sides_back_alike_disturbs_nobody(case: Case) -> None:
     pair = _pair(case, 1.0)
     assert pair.base is not None
     held_back = Use(usage=HOT, window_seconds=0.1, num_threads=1)
-    both = [dataclasses.replace(played, uses=(held_back,) * 2) for played in (pair.base, pair.base)]
+    both = [dataclasses.replace(turns, uses=(held_back,) * 2) for turns in (pair.base, pair.base)]
     assert dataclasses.replace(pair, base=both[0], head=both[1]).disturbance == ""
     assert dataclasses.replace(pair, head=both[1]).disturbance == "throttled"
 

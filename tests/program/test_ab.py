@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -126,6 +127,18 @@ def test_sides_that_take_turns_leave_every_format_and_every_pair(repository: San
     else:
         assert (ended.returncode, row["verdict"]) == (0, "inconclusive")
         assert "contended" in row["why"]
+
+
+def test_a_dry_run_leaves_neither_file_nor_worktree(repository: Sandbox) -> None:
+    before = repository.files()
+    cases = ("--workload", "wl.py:small", "--device", "cpu", "--strategy", "single", "--precision", "fp32,amp_bf16")
+    ended = repository.run("ab", "--base", "HEAD", *cases, "--out", "out", "--dry-run", "--quiet")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    *slugs, _, last = ended.stdout.splitlines()
+    assert slugs == ["wl.py_small-cpu-single-fp32-b32-d1", "wl.py_small-cpu-single-amp_bf16-b32-d1"]
+    assert re.fullmatch(r"2 of 2 cases can be compared: after one run a side, roughly \d+ s if .*", last)
+    assert repository.files() == before
+    assert _worktrees(repository) == 1
 
 
 def test_modes_of_one_revision_need_no_repository(sandbox: Sandbox) -> None:

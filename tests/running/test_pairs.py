@@ -1,4 +1,4 @@
-"""A pair with scripted servers, whose workers are threads: who plays where, and what is said when one does not."""
+"""A pair with scripted servers, whose workers are threads: who runs where, and what is said when one does not."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from bench.case import Case
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file
 from bench.record import from_plain, to_plain
 from bench.result import Usage, Use
-from bench.running.pairs import Match, Side, play_pair
+from bench.running.pairs import PairPlan, PairSide, run_pair
 from bench.running.pool import Place, Pool
 from bench.running.server import Ending, Server, ServerDiedError
 
@@ -25,7 +25,7 @@ DEADLINE_SECONDS = 10.0
 USAGE = Usage(cpu_seconds=0.1, involuntary_switches=0)
 BASE, HEAD = Path("/revisions/base"), Path("/revisions/head")
 STEP_SECONDS = {str(BASE): 0.01, str(HEAD): 0.02}
-"""By working directory; of a rival in the same process ten times as much."""
+"""By working directory; of an alternate in the same process ten times as much."""
 EXIT_CODES = {"crashes": -signal.SIGSEGV, "cannot begin": 3, "raises": 1, "is full": 1, "aborts at its end": 6}
 
 
@@ -157,8 +157,8 @@ class ScriptedPool:
 
 
 @dataclasses.dataclass
-class Hall:
-    """Where pairs are played."""
+class Setup:
+    """Where pairs are run."""
 
     folder: Path
     script: Script
@@ -169,18 +169,20 @@ class Hall:
         self.pools.append(ScriptedPool(self.folder / f"pool{len(self.pools)}", self.script, servers))
         return self.pools[-1]
 
-    def match(self, base: ScriptedPool, head: ScriptedPool | None = None, **fields: Any) -> Match:
+    def plan(self, base: ScriptedPool, head: ScriptedPool | None = None, **fields: Any) -> PairPlan:
         sides = {
-            "base": Side(pool=cast("Pool", base), place=Place(working_directory=BASE), case=self.case),
-            "head": Side(pool=cast("Pool", head or base), place=Place(working_directory=HEAD), case=self.case),
+            "base": PairSide(pool=cast("Pool", base), place=Place(working_directory=BASE), case=self.case),
+            "head": PairSide(pool=cast("Pool", head or base), place=Place(working_directory=HEAD), case=self.case),
         }
-        return Match(**{"stage": "first", "seconds": 0.0, "timeout_seconds": 5.0, **sides, **fields})
+        return PairPlan(**{"stage": "first", "seconds": 0.0, "timeout_seconds": 5.0, **sides, **fields})
 
-    def modes(self, *cases: Case) -> Match:
-        """Return a match of two modes of one revision."""
+    def modes(self, *cases: Case) -> PairPlan:
+        """Return a plan of two modes of one revision."""
         pool = self.pool()
-        base, head = (Side(pool=cast("Pool", pool), place=Place(working_directory=BASE), case=case) for case in cases)
-        return dataclasses.replace(self.match(pool), base=base, head=head, is_in_one_process=True)
+        base, head = (
+            PairSide(pool=cast("Pool", pool), place=Place(working_directory=BASE), case=case) for case in cases
+        )
+        return dataclasses.replace(self.plan(pool), base=base, head=head, is_in_one_process=True)
 
     @property
     def left(self) -> list[str]:
@@ -193,12 +195,12 @@ class Hall:
         ]
 
 
-@pytest.fixture(name="hall")
-def _hall(make_case: Callable[..., Case]) -> Iterator[Hall]:
+@pytest.fixture(name="setup")
+def _setup(make_case: Callable[..., Case]) -> Iterator[Setup]:
     with tempfile.TemporaryDirectory(prefix="pairs-") as name:  # short enough for a socket's path
-        hall = Hall(folder=Path(name), script=Script(), case=make_case())
-        yield hall
-        for pool in hall.pools:
+        setup = Setup(folder=Path(name), script=Script(), case=make_case())
+        yield setup
+        for pool in setup.pools:
             for server in pool.servers:
                 server.close()
 
@@ -208,10 +210,10 @@ def _where(tasks: Sequence[Task]) -> list[str]:
 
 
 @pytest.mark.parametrize("head_first", [False, True])
-def test_whoever_is_created_first_base_and_head_are_what_they_are(hall: Hall, head_first: bool) -> None:
-    pair = play_pair(hall.match(hall.pool()), 4, head_first=head_first)
+def test_whoever_is_created_first_base_and_head_are_what_they_are(setup: Setup, head_first: bool) -> None:
+    pair = run_pair(setup.plan(setup.pool()), 4, head_first=head_first)
     assert (pair.status, pair.reason, pair.head_first) == ("ok", "", head_first)
-    assert (pair.case, pair.stage, pair.index) == (hall.case, "first", 4)
+    assert (pair.case, pair.stage, pair.index) == (setup.case, "first", 4)
     assert pair.base is not None
     assert pair.head is not None
     assert (pair.base.step_seconds, pair.head.step_seconds) == ((0.01, 0.01), (0.02, 0.02))
@@ -219,38 +221,38 @@ def test_whoever_is_created_first_base_and_head_are_what_they_are(hall: Hall, he
     assert pair.steps == 7  # 0.1 s over the square root of 0.01 and 0.02
     assert [use.window_seconds for use in pair.base.uses] == pytest.approx([0.07, 0.07])
     assert pair.seconds > 0
-    (tasks,) = hall.script.orders
+    (tasks,) = setup.script.orders
     assert _where(tasks) == ([str(HEAD), str(BASE)] if head_first else [str(BASE), str(HEAD)])
 
 
-def test_both_workers_come_from_the_server_whose_turn_it_is(hall: Hall) -> None:
-    match = hall.match(hall.pool())
-    pairs = [play_pair(match, index, head_first=False) for index in range(4)]
+def test_both_workers_come_from_the_server_whose_turn_it_is(setup: Setup) -> None:
+    plan = setup.plan(setup.pool())
+    pairs = [run_pair(plan, index, head_first=False) for index in range(4)]
     assert [pair.server for pair in pairs] == [0, 1, 2, 0]
-    assert [len(tasks) for tasks in hall.script.orders] == [2] * 4
-    for tasks in hall.script.orders:
+    assert [len(tasks) for tasks in setup.script.orders] == [2] * 4
+    for tasks in setup.script.orders:
         assert len({task.turns_at for task in tasks}) == 2
         assert len({task.layout_seed for task in tasks}) == 1
-    assert len({tasks[0].layout_seed for tasks in hall.script.orders}) == 4
+    assert len({tasks[0].layout_seed for tasks in setup.script.orders}) == 4
 
 
-def test_two_interpreters_get_one_worker_each(hall: Hall) -> None:
-    pair = play_pair(hall.match(hall.pool(), hall.pool()), 0, head_first=True)
+def test_two_interpreters_get_one_worker_each(setup: Setup) -> None:
+    pair = run_pair(setup.plan(setup.pool(), setup.pool()), 0, head_first=True)
     assert pair.ratio == pytest.approx(2.0)
-    assert [_where(tasks) for tasks in hall.script.orders] == [[str(HEAD)], [str(BASE)]]
+    assert [_where(tasks) for tasks in setup.script.orders] == [[str(HEAD)], [str(BASE)]]
 
 
-def test_only_the_head_trains_more(hall: Hall) -> None:
-    match = hall.match(hall.pool(), more_work=0.5)
+def test_only_the_head_trains_more(setup: Setup) -> None:
+    plan = setup.plan(setup.pool(), more_work=0.5)
     for head_first in (False, True):
-        pair = play_pair(match, 0, head_first=head_first)
+        pair = run_pair(plan, 0, head_first=head_first)
         assert pair.ratio == pytest.approx(2.0 * 1.5, rel=0.1)
-    assert hall.script.steps == {str(BASE): [0, 8, 8] * 2, str(HEAD): [0, 12, 12] * 2}
+    assert setup.script.steps == {str(BASE): [0, 8, 8] * 2, str(HEAD): [0, 12, 12] * 2}
 
 
-def test_a_worker_has_time_for_both_preparations_and_all_turns(hall: Hall) -> None:
-    play_pair(hall.match(hall.pool(), seconds=0.001, timeout_seconds=5.0), 0, head_first=False)
-    assert {task.deadline_seconds for task in hall.script.orders[0]} == {10.001}
+def test_a_worker_has_time_for_both_preparations_and_all_turns(setup: Setup) -> None:
+    run_pair(setup.plan(setup.pool(), seconds=0.001, timeout_seconds=5.0), 0, head_first=False)
+    assert {task.deadline_seconds for task in setup.script.orders[0]} == {10.001}
 
 
 @pytest.mark.parametrize("two_pools", [False, True], ids=["one pool", "two pools"])
@@ -264,13 +266,13 @@ def test_a_worker_has_time_for_both_preparations_and_all_turns(hall: Hall) -> No
     ],
 )
 def test_a_side_that_fails_is_why_the_pair_does_and_not_the_one_that_ended_with_it(
-    hall: Hall, mishap: str, outcome: str, head_first: bool, two_pools: bool
+    setup: Setup, mishap: str, outcome: str, head_first: bool, two_pools: bool
 ) -> None:
-    hall.script.mishaps[str(HEAD)] = mishap
-    pair = play_pair(hall.match(hall.pool(), hall.pool() if two_pools else None), 0, head_first=head_first)
+    setup.script.mishaps[str(HEAD)] = mishap
+    pair = run_pair(setup.plan(setup.pool(), setup.pool() if two_pools else None), 0, head_first=head_first)
     assert f"{pair.status}: {pair.reason}".startswith(outcome)
     assert (pair.base, pair.head, pair.disturbance) == (None, None, "")
-    assert hall.left == []
+    assert setup.left == []
 
 
 @pytest.mark.parametrize(
@@ -283,50 +285,50 @@ def test_a_side_that_fails_is_why_the_pair_does_and_not_the_one_that_ended_with_
         ({BASE: "aborts at its end"}, ""),  # its result was safe, and the head was only ended with it
     ],
 )
-def test_a_side_is_blamed_only_for_what_it_did_itself(hall: Hall, mishaps: dict[Path, str], broken: str) -> None:
-    hall.script.mishaps.update({str(side): mishap for side, mishap in mishaps.items()})
+def test_a_side_is_blamed_only_for_what_it_did_itself(setup: Setup, mishaps: dict[Path, str], broken: str) -> None:
+    setup.script.mishaps.update({str(side): mishap for side, mishap in mishaps.items()})
     for head_first in (False, True):
-        pair = play_pair(hall.match(hall.pool()), 0, head_first=head_first)
+        pair = run_pair(setup.plan(setup.pool()), 0, head_first=head_first)
         assert pair.status != "ok"
         assert pair.broken == broken
     if "is full" in mishaps.values():
         assert pair.reason == "the device does not hold both sides at once: CUDA out of memory"
 
 
-def test_slow_steps_have_time_for_the_fewest_turns(hall: Hall) -> None:
-    play_pair(hall.match(hall.pool(), seconds=0.5, timeout_seconds=5.0, step_seconds=5.0), 0, head_first=False)
+def test_slow_steps_have_time_for_the_fewest_turns(setup: Setup) -> None:
+    run_pair(setup.plan(setup.pool(), seconds=0.5, timeout_seconds=5.0, step_seconds=5.0), 0, head_first=False)
     # Two sides, two turns each, of a step that is not timed and one that is.
-    assert {task.deadline_seconds for task in hall.script.orders[0]} == {2 * 5.0 + 2 * 2 * 2 * 5.0}
+    assert {task.deadline_seconds for task in setup.script.orders[0]} == {2 * 5.0 + 2 * 2 * 2 * 5.0}
 
 
-def test_modes_of_one_revision_share_a_process(hall: Hall, make_case: Callable[..., Case]) -> None:
+def test_modes_of_one_revision_share_a_process(setup: Setup, make_case: Callable[..., Case]) -> None:
     other = make_case(precision="amp_bf16")
-    match = hall.modes(hall.case, other)
-    for head_first, ratio in ((False, 10.0), (True, 0.1)):  # the rival is ten times as slow
-        pair = play_pair(match, 0, head_first=head_first)
+    plan = setup.modes(setup.case, other)
+    for head_first, ratio in ((False, 10.0), (True, 0.1)):  # the alternate is ten times as slow
+        pair = run_pair(plan, 0, head_first=head_first)
         assert (pair.status, pair.case) == ("ok", other)
         assert pair.ratio == pytest.approx(ratio)
-    first, second = hall.script.orders
-    assert [(task.case, task.rivals) for task in first] == [(hall.case, (other,))]
-    assert [(task.case, task.rivals) for task in second] == [(other, (hall.case,))]
+    first, second = setup.script.orders
+    assert [(task.case, task.alternates) for task in first] == [(setup.case, (other,))]
+    assert [(task.case, task.alternates) for task in second] == [(other, (setup.case,))]
 
 
-def test_the_folders_of_a_pair_are_gone_afterwards(hall: Hall) -> None:
-    play_pair(hall.match(hall.pool(), hall.pool()), 0, head_first=False)
-    assert hall.left == []
+def test_the_folders_of_a_pair_are_gone_afterwards(setup: Setup) -> None:
+    run_pair(setup.plan(setup.pool(), setup.pool()), 0, head_first=False)
+    assert setup.left == []
 
 
 @pytest.mark.parametrize("living", [(True, False), (False, True), (False, False)])
-def test_a_server_that_is_gone_is_told_at_once_and_replaced(hall: Hall, living: tuple[bool, bool]) -> None:
-    base, head = (hall.pool([lives]) for lives in living)
-    pair = play_pair(hall.match(base, head, timeout_seconds=1e6), 0, head_first=False)
+def test_a_server_that_is_gone_is_told_at_once_and_replaced(setup: Setup, living: tuple[bool, bool]) -> None:
+    base, head = (setup.pool([lives]) for lives in living)
+    pair = run_pair(setup.plan(base, head, timeout_seconds=1e6), 0, head_first=False)
     assert (pair.status, pair.reason) == ("crashed", "the process that starts workers was gone before the visit")
     assert (base.replaced, head.replaced) == (1, 1)
-    assert hall.left == []
+    assert setup.left == []
 
 
-def test_a_pair_whose_time_is_up_before_it_has_played_is_a_timeout(hall: Hall) -> None:
-    hall.script.mishaps[str(HEAD)] = "never answers"
-    pair = play_pair(hall.match(hall.pool(), timeout_seconds=0.05), 0, head_first=False)
+def test_a_pair_whose_time_is_up_before_its_turns_is_a_timeout(setup: Setup) -> None:
+    setup.script.mishaps[str(HEAD)] = "never answers"
+    pair = run_pair(setup.plan(setup.pool(), timeout_seconds=0.05), 0, head_first=False)
     assert (pair.status, pair.base, pair.head) == ("timeout", None, None)
     assert pair.reason.endswith("; raise --timeout")

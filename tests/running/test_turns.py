@@ -15,7 +15,7 @@ import pytest
 from bench.record import to_plain
 from bench.result import Usage, Use
 from bench.running.server import Server
-from bench.running.turns import Connection, Remote, Seats, SideEndedError, play
+from bench.running.turns import Connection, Remote, SideEndedError, SideSockets, take_turns
 
 DEADLINE_SECONDS = 10.0
 """Of what should be there at once."""
@@ -23,7 +23,7 @@ SOON_SECONDS = 0.05
 USE = Use(usage=Usage(cpu_seconds=0.1, involuntary_switches=2), window_seconds=0.1, num_threads=2)
 
 
-class ScriptedPlayer:
+class ScriptedTurnTaker:
     """Takes its time on a clock that it shares with the others, and writes down what happens."""
 
     def __init__(self, name: str, step_seconds: float, clock: list[float], log: list[tuple[str, int]]) -> None:
@@ -40,14 +40,14 @@ class ScriptedPlayer:
         return Use(usage=USE.usage, window_seconds=steps * self.step_seconds, num_threads=1)
 
 
-class Game:
-    """A game of two scripted players."""
+class ScriptedTurns:
+    """Two scripted sides that have taken turns."""
 
     def __init__(self, step_seconds: Sequence[float] = (0.01, 0.01), **options: Any) -> None:
         clock = [1000.0]
         self.log: list[tuple[str, int]] = []
-        players = [ScriptedPlayer(name, seconds, clock, self.log) for name, seconds in zip("ab", step_seconds)]  # noqa: B905
-        self.steps, self.turns = play(players, now=lambda: clock[0], **options)
+        sides = [ScriptedTurnTaker(name, seconds, clock, self.log) for name, seconds in zip("ab", step_seconds)]  # noqa: B905
+        self.steps, self.turns = take_turns(sides, now=lambda: clock[0], **options)
 
     @property
     def blocks(self) -> list[tuple[str, int]]:
@@ -58,50 +58,50 @@ class Game:
 
 
 def test_both_prepare_first_in_the_order_in_which_they_are_given() -> None:
-    assert Game(seconds=0.0).log[:2] == [("a", 0), ("b", 0)]
+    assert ScriptedTurns(seconds=0.0).log[:2] == [("a", 0), ("b", 0)]
 
 
 def test_who_goes_first_changes_with_every_turn() -> None:
-    order = "".join(name for name, _ in Game(seconds=0.8).blocks)
+    order = "".join(name for name, _ in ScriptedTurns(seconds=0.8).blocks)
     assert order == "abba" * (len(order) // 4)
 
 
 def test_each_has_gone_first_once_however_little_time_there_is() -> None:
-    game = Game(seconds=0.0)
-    assert [name for name, _ in game.blocks] == ["a", "b", "b", "a"]
-    assert [len(turns) for turns in game.turns] == [2, 2]
+    scripted = ScriptedTurns(seconds=0.0)
+    assert [name for name, _ in scripted.blocks] == ["a", "b", "b", "a"]
+    assert [len(turns) for turns in scripted.turns] == [2, 2]
 
 
 @pytest.mark.parametrize(("seconds", "turns"), [(0.4, 2), (0.41, 4), (0.8, 4), (0.81, 6)])
 def test_it_ends_with_the_even_turn_in_which_the_time_is_up_and_preparing_does_not_count(
     seconds: float, turns: int
 ) -> None:
-    game = Game(seconds=seconds)  # of two blocks of 0.1 s a turn
-    assert [len(played) for played in game.turns] == [turns, turns]
+    scripted = ScriptedTurns(seconds=seconds)  # of two blocks of 0.1 s a turn
+    assert [len(uses) for uses in scripted.turns] == [turns, turns]
 
 
 def test_a_turn_has_as_many_steps_for_both_and_fills_its_time_between_them() -> None:
-    game = Game(step_seconds=(0.01, 0.04), seconds=0.0)  # 0.02 s is in the middle of both
-    assert game.steps == 5
-    assert set(game.blocks) == {("a", 5), ("b", 5)}
-    assert [use.window_seconds for use in game.turns[1]] == [0.2, 0.2]
+    scripted = ScriptedTurns(step_seconds=(0.01, 0.04), seconds=0.0)  # 0.02 s is in the middle of both
+    assert scripted.steps == 5
+    assert set(scripted.blocks) == {("a", 5), ("b", 5)}
+    assert [use.window_seconds for use in scripted.turns[1]] == [0.2, 0.2]
 
 
 def test_a_turn_has_a_step_at_least() -> None:
-    game = Game(step_seconds=(3.0, 3.0), seconds=0.0)
-    assert (game.steps, set(game.blocks)) == (1, {("a", 1), ("b", 1)})
+    scripted = ScriptedTurns(step_seconds=(3.0, 3.0), seconds=0.0)
+    assert (scripted.steps, set(scripted.blocks)) == (1, {("a", 1), ("b", 1)})
 
 
 @pytest.mark.parametrize("step_seconds", [0.1, 0.05, 0.033, 0.001])
 @pytest.mark.parametrize(("share", "whole"), [(0.03, 33), (0.05, 20), (0.10, 10)])
 def test_work_that_is_not_counted_has_its_share_in_every_turn(step_seconds: float, share: float, whole: int) -> None:
     """A median over turns would not see a step that is added to some of them only."""
-    game = Game((step_seconds,) * 2, seconds=1.0, more_work=(0.0, share))
-    assert game.steps % whole == 0
-    assert game.steps >= max(whole, 0.7 / step_seconds * 0.1)
-    assert set(game.steps_of("a")) == {game.steps}
-    assert set(game.steps_of("b")) == {game.steps + game.steps // whole}
-    ratios = [slow.window_seconds / quick.window_seconds for quick, slow in zip(*game.turns, strict=True)]
+    scripted = ScriptedTurns((step_seconds,) * 2, seconds=1.0, more_work=(0.0, share))
+    assert scripted.steps % whole == 0
+    assert scripted.steps >= max(whole, 0.7 / step_seconds * 0.1)
+    assert set(scripted.steps_of("a")) == {scripted.steps}
+    assert set(scripted.steps_of("b")) == {scripted.steps + scripted.steps // whole}
+    ratios = [slow.window_seconds / quick.window_seconds for quick, slow in zip(*scripted.turns, strict=True)]
     assert ratios == pytest.approx([1 + 1 / whole] * len(ratios))
 
 
@@ -163,8 +163,8 @@ def _side(address: Path, serve: Callable[[socket.socket], None]) -> Iterator[Non
     assert not thread.is_alive()
 
 
-def _connected(seats: Seats, teller: Teller, number: int = 0, seconds: float = DEADLINE_SECONDS) -> Connection:
-    return seats.wait_for(number, [cast("Server", teller)], time.monotonic() + seconds)
+def _connected(sockets: SideSockets, teller: Teller, number: int = 0, seconds: float = DEADLINE_SECONDS) -> Connection:
+    return sockets.wait_for(number, [cast("Server", teller)], time.monotonic() + seconds)
 
 
 def test_an_order_is_a_line_and_so_is_its_answer(folder: Path, teller: Teller) -> None:
@@ -176,20 +176,20 @@ def test_an_order_is_a_line_and_so_is_its_answer(folder: Path, teller: Teller) -
             answer = to_plain(USE) if orders[-1]["steps"] else {"step_seconds": 0.004}
             way.sendall(json.dumps(answer).encode() + b"\n")
 
-    with Seats(folder, 1) as seats, _side(seats.addresses[0], serve):
-        way = _connected(seats, teller)
-        player, rival = Remote(way), Remote(way, member=1)
-        assert (player.prepare(), rival.prepare()) == (0.004, 0.004)
-        assert rival.block(12) == USE
-        seats.leave()
+    with SideSockets(folder, 1) as sockets, _side(sockets.addresses[0], serve):
+        way = _connected(sockets, teller)
+        side, alternate = Remote(way), Remote(way, member=1)
+        assert (side.prepare(), alternate.prepare()) == (0.004, 0.004)
+        assert alternate.block(12) == USE
+        sockets.leave()
     assert orders == [{"member": 0, "steps": 0}, {"member": 1, "steps": 0}, {"member": 1, "steps": 12}]
 
 
 def test_a_side_hears_the_end_also_while_somebody_still_holds_the_way_to_it(folder: Path, teller: Teller) -> None:
     heard: list[bytes] = []
-    with Seats(folder, 1) as seats, _side(seats.addresses[0], lambda way: heard.append(way.recv(1))):
-        way = _connected(seats, teller)
-        seats.leave()
+    with SideSockets(folder, 1) as sockets, _side(sockets.addresses[0], lambda way: heard.append(way.recv(1))):
+        way = _connected(sockets, teller)
+        sockets.leave()
         with pytest.raises(SideEndedError):
             way.ask(steps=1)
     assert heard == [b""]
@@ -197,12 +197,12 @@ def test_a_side_hears_the_end_also_while_somebody_still_holds_the_way_to_it(fold
 
 @pytest.mark.parametrize("last_words", [b"", b'{"step_sec'], ids=["at once", "amid its answer"])
 def test_a_side_that_closes_has_ended(folder: Path, teller: Teller, last_words: bytes) -> None:
-    with Seats(folder, 1) as seats, _side(seats.addresses[0], _answer(last_words)):
-        player = Remote(_connected(seats, teller))
+    with SideSockets(folder, 1) as sockets, _side(sockets.addresses[0], _answer(last_words)):
+        side = Remote(_connected(sockets, teller))
         with pytest.raises(SideEndedError, match="ended before its work was done"):
-            player.prepare()
+            side.prepare()
         with pytest.raises(SideEndedError, match="ended before its work was done"):
-            player.block(1)
+            side.block(1)
 
 
 def test_a_side_that_does_not_answer_by_the_deadline_has_ended(folder: Path, teller: Teller) -> None:
@@ -211,8 +211,8 @@ def test_a_side_that_does_not_answer_by_the_deadline_has_ended(folder: Path, tel
     def wait(_: socket.socket) -> None:
         is_over.wait(DEADLINE_SECONDS)
 
-    with Seats(folder, 1) as seats, _side(seats.addresses[0], wait):
-        way = _connected(seats, teller, seconds=SOON_SECONDS)
+    with SideSockets(folder, 1) as sockets, _side(sockets.addresses[0], wait):
+        way = _connected(sockets, teller, seconds=SOON_SECONDS)
         with pytest.raises(SideEndedError, match="ended before its work was done"):
             way.ask(member=0, steps=1)
         is_over.set()
@@ -224,50 +224,54 @@ def test_a_side_that_never_comes_is_not_waited_for_once_a_server_has_something_t
     quiet = Teller()
     teller.tell()
     servers = [cast("Server", quiet), cast("Server", teller)]
-    with Seats(folder, 1) as seats, contextlib.closing(quiet), pytest.raises(SideEndedError, match="did not begin"):
-        seats.wait_for(0, servers, time.monotonic() + 1e6)
+    with (
+        SideSockets(folder, 1) as sockets,
+        contextlib.closing(quiet),
+        pytest.raises(SideEndedError, match="did not begin"),
+    ):
+        sockets.wait_for(0, servers, time.monotonic() + 1e6)
 
 
 @pytest.mark.parametrize("seconds", [SOON_SECONDS, -1.0])
 def test_a_side_that_never_comes_is_waited_for_until_the_deadline(folder: Path, teller: Teller, seconds: float) -> None:
-    with Seats(folder, 1) as seats, pytest.raises(SideEndedError, match="did not begin"):
-        _connected(seats, teller, seconds=seconds)
+    with SideSockets(folder, 1) as sockets, pytest.raises(SideEndedError, match="did not begin"):
+        _connected(sockets, teller, seconds=seconds)
 
 
 def test_a_side_that_came_is_heard_although_its_server_has_something_to_say(folder: Path, teller: Teller) -> None:
     teller.tell()
-    with Seats(folder, 1) as seats, _side(seats.addresses[0], _answer(b"{}\n")):
+    with SideSockets(folder, 1) as sockets, _side(sockets.addresses[0], _answer(b"{}\n")):
         while True:
             with contextlib.suppress(SideEndedError):
-                way = _connected(seats, teller)
+                way = _connected(sockets, teller)
                 break
         assert way.ask(steps=1) == {}
 
 
-def test_each_side_has_a_seat_of_its_own(folder: Path, teller: Teller) -> None:
+def test_each_side_has_a_socket_of_its_own(folder: Path, teller: Teller) -> None:
     with (
-        Seats(folder, 2) as seats,
-        _side(seats.addresses[1], _answer(b'{"step_seconds": 2}\n')),
-        _side(seats.addresses[0], _answer(b'{"step_seconds": 1}\n')),
+        SideSockets(folder, 2) as sockets,
+        _side(sockets.addresses[1], _answer(b'{"step_seconds": 2}\n')),
+        _side(sockets.addresses[0], _answer(b'{"step_seconds": 1}\n')),
     ):
-        assert len({*seats.addresses}) == 2
-        assert [Remote(_connected(seats, teller, number)).prepare() for number in (0, 1)] == [1.0, 2.0]
+        assert len({*sockets.addresses}) == 2
+        assert [Remote(_connected(sockets, teller, number)).prepare() for number in (0, 1)] == [1.0, 2.0]
 
 
 def test_a_side_that_comes_when_all_is_over_is_not_kept_waiting(folder: Path) -> None:
-    with Seats(folder, 2) as seats:
+    with SideSockets(folder, 2) as sockets:
         early = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        early.connect(str(seats.addresses[0]))
-        seats.leave()
+        early.connect(str(sockets.addresses[0]))
+        sockets.leave()
         with early, contextlib.suppress(ConnectionResetError):
             early.settimeout(DEADLINE_SECONDS)
             assert early.recv(1) == b""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as late, pytest.raises(ConnectionRefusedError):
-            late.connect(str(seats.addresses[1]))
+            late.connect(str(sockets.addresses[1]))
 
 
 def test_nothing_is_left_of_the_sockets(folder: Path, teller: Teller) -> None:
-    with Seats(folder, 2) as seats:
+    with SideSockets(folder, 2) as sockets:
         assert sorted(path.name for path in folder.iterdir()) == ["turns0", "turns1"]
-        seats.leave()
+        sockets.leave()
     assert list(folder.iterdir()) == []

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bench.case import Case
-from bench.measuring.task import TASK_FILE, Answer, Task, answer_file, log_file
+from bench.measuring.task import TASK_FILE, Answer, Checkout, Task, answer_file, log_file
 from bench.record import to_plain
 from bench.result import Measurement
 from bench.running.server import Ending, Server, ServerDiedError
@@ -79,6 +79,27 @@ def test_an_exception_is_an_error_with_its_message(tmp_path: Path, case: Case) -
     assert (outcome.status, outcome.reason) == ("error", "ValueError: the data is wrong (bad.py:7)")
     assert outcome.failure is not None
     assert (outcome.failure.message, outcome.failure.exit_code) == (outcome.reason, 1)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("workload file '/tmp/stepbench-x/side0/sub/wl.py' is not there", "workload file 'sub/wl.py' is not there"),
+        ("workload module 'net' is not found from /tmp/stepbench-x/side0; give", "not found from the revision's root;"),
+        ("module 'net' was imported from the working tree (/home/me/net.py)", "(/home/me/net.py)"),
+    ],
+)
+def test_a_file_of_a_checkout_is_called_as_in_its_revision(
+    tmp_path: Path, case: Case, message: str, reason: str
+) -> None:
+    """Its temporary folder is gone before anyone can look there."""
+    _leave(tmp_path, _error(message))
+    checkout = Checkout(root="/tmp/stepbench-x/side0", working_tree="/home/me")
+    task = Task(case=case, num_processes=1, checkout=checkout)
+    found = _interpret(Ending(timed_out=False, exit_codes=(1,)), tmp_path, task).reason
+    assert found is not None
+    assert reason in found
+    assert "/tmp" not in found
 
 
 def test_out_of_memory_on_one_rank_counts_more_than_an_earlier_error_on_another(tmp_path: Path, case: Case) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from bench.comparing.comparison import Comparison
 from bench.comparing.formats import _words
 from bench.comparing.formats._words import HEADERS
-from bench.reporting._terminal import ASCII, GAP, stdout_console, text_table
+from bench.reporting._terminal import ASCII, FILE_WIDTH, GAP, stdout_console, text_table
 
 DROP_ORDER = ("remark", "base", "current", "not excluded", "flags")
 """JSON has them all; what changed exactly is never left out."""
@@ -18,13 +18,23 @@ FILE_NAME = "comparison.txt"
 
 
 def render(comparison: Comparison, failing: _words.Failing) -> str:
-    """Return *comparison* in the width of standard output."""
-    rows = [_words.cells(row) for row in comparison.rows]
+    """Return *comparison* in the width and the characters of standard output."""
     shown = stdout_console()
+    found = _rendered(comparison, failing, shown.width)
+    return found.translate(ASCII) if shown.options.ascii_only else found
+
+
+def render_file(comparison: Comparison, failing: _words.Failing) -> str:
+    """Return *comparison* for a file, which is as wide as no terminal need be."""
+    return _rendered(comparison, failing, FILE_WIDTH)
+
+
+def _rendered(comparison: Comparison, failing: _words.Failing, width: int) -> str:
+    rows = [_words.cells(row) for row in comparison.rows]
     text = io.StringIO()
-    console = Console(file=text, width=shown.width, highlight=False)
+    console = Console(file=text, width=width, highlight=False)
     if rows:
-        kept = _fitting(rows, shown.width)
+        kept = _fitting(rows, width)
         table = text_table([HEADERS[index] for index in kept], [[row[index] for index in kept] for row in rows])
         for column in table.columns[1:]:
             column.no_wrap = column.header not in (Text("exact changes"), Text("remark"))
@@ -41,8 +51,7 @@ def render(comparison: Comparison, failing: _words.Failing) -> str:
         console.print(line, markup=False, soft_wrap=True)
     for row, sentence in failing:
         console.print(f"FAILS: {row.label}: {sentence}", markup=False, soft_wrap=True)
-    found = "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
-    return found.translate(ASCII) if shown.options.ascii_only else found
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def _fitting(rows: Sequence[Sequence[str]], width: int) -> list[int]:

@@ -29,7 +29,7 @@ FOLLOWS = ("batch_size", "num_devices", "input")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Contest:
+class ComparedCase:
     """One row of the comparison."""
 
     base: Case
@@ -44,10 +44,10 @@ class Contest:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Contests:
+class ComparedCases:
     """All rows."""
 
-    able: tuple[Contest, ...]
+    able: tuple[ComparedCase, ...]
     new: tuple[str, ...] = ()
     """Cases that the base cannot have."""
     unable: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ def chosen(options: argparse.Namespace, head: Named) -> Choice:
         )
 
 
-def contests(choice: Choice, base: Setting, head: Setting) -> Contests:
+def compared_cases(choice: Choice, base: Setting, head: Setting) -> ComparedCases:
     """Return what is to be held against what."""
     devices = head.pool.environment.devices
     with contextlib.chdir(head.place.working_directory):
@@ -187,17 +187,17 @@ def _relative(spec: str, working_tree: Path) -> str:
     return f"{relative}{colon}{function}" if source else relative
 
 
-def _of_revisions(planned: Sequence[PlannedCase], base: Setting) -> Contests:
+def _of_revisions(planned: Sequence[PlannedCase], base: Setting) -> ComparedCases:
     able = [entry.case for entry in planned if entry.status is None]
     new = [case for case in able if has_workload(base, case.workload) is False]
-    return Contests(
-        able=tuple(Contest(base=case, head=case, label=case.slug) for case in able if case not in new),
+    return ComparedCases(
+        able=tuple(ComparedCase(base=case, head=case, label=case.slug) for case in able if case not in new),
         new=tuple(case.slug for case in new),
         unable=_unable(planned),
     )
 
 
-def _of_modes(axis: str, values: Sequence[str], modes: Sequence[Sequence[PlannedCase]]) -> Contests:
+def _of_modes(axis: str, values: Sequence[str], modes: Sequence[Sequence[PlannedCase]]) -> ComparedCases:
     """Return each case with the first of *values* against the same with every other."""
     if len({len(planned) for planned in modes}) > 1:
         raise UsageError(
@@ -210,9 +210,9 @@ def _of_modes(axis: str, values: Sequence[str], modes: Sequence[Sequence[Planned
             _check_alike(axis, first.case, other.case)
             if first.status is None and other.status is None and first.case != other.case:
                 label = f"{other.case.slug}, not {axis} {values[0]}"
-                able.append(Contest(base=first.case, head=other.case, label=label))
-    return Contests(
-        able=tuple({contest.key: contest for contest in able}.values()), unable=tuple(dict.fromkeys(unable))
+                able.append(ComparedCase(base=first.case, head=other.case, label=label))
+    return ComparedCases(
+        able=tuple({compared.key: compared for compared in able}.values()), unable=tuple(dict.fromkeys(unable))
     )
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from bench.commands import ab
-from bench.commands._contests import Contest, Contests, check, chosen, contests
+from bench.commands._compared_cases import ComparedCase, ComparedCases, check, chosen, compared_cases
 from bench.commands._sides import Setting
 from bench.errors import UsageError
 from bench.measuring.task import Checkout
@@ -60,25 +60,25 @@ def _clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     return clone
 
 
-Found = Callable[..., Contests]
+Found = Callable[..., ComparedCases]
 
 
 @pytest.fixture(name="found")
 def _found(clone: Clone) -> Found:
-    """Return what finds the contests of a command line between the clone's two revisions."""
+    """Return what finds the cases of a command line between the clone's two revisions."""
     head = clone.setting(clone.head)
-    return lambda *words: contests(chosen(_options(*words), head), clone.setting(clone.base), head)
+    return lambda *words: compared_cases(chosen(_options(*words), head), clone.setting(clone.base), head)
 
 
 @pytest.fixture(name="modes")
 def _modes(clone: Clone) -> Found:
     """Return what finds those between modes of the files as they are."""
     setting = Setting(name="here", place=Place(working_directory=clone.here), pool=cast("Pool", ScriptedPool()))
-    return lambda *words: contests(chosen(_options(*words), setting), setting, setting)
+    return lambda *words: compared_cases(chosen(_options(*words), setting), setting, setting)
 
 
-def _labels(found: Contests) -> list[str]:
-    return [contest.label for contest in found.able]
+def _labels(found: ComparedCases) -> list[str]:
+    return [compared.label for compared in found.able]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_a_revision_s_cases_are_held_against_the_same_of_the_other(found: Found)
     assert [label.rpartition("-b")[0] for label in _labels(seen)] == [
         f"{name}_small-cpu-single-{precision}" for name in ("mlp", "cnn") for precision in ("fp32", "amp_bf16")
     ]
-    assert all(contest.base == contest.head and contest.base.seed == 7 for contest in seen.able)
-    assert {contest.key for contest in seen.able} == {contest.head.id for contest in seen.able}
+    assert all(compared.base == compared.head and compared.base.seed == 7 for compared in seen.able)
+    assert {compared.key for compared in seen.able} == {compared.head.id for compared in seen.able}
     assert (seen.new, seen.unable) == ((), ())
 
 
@@ -175,7 +175,7 @@ def test_a_file_is_each_side_s_own_however_it_is_written(clone: Clone, found: Fo
     (clone.working_tree / "link.py").symlink_to(clone.here / "mine.py")
     given = [str(clone.here / "mine.py"), "../other/yours.py", "../link.py"]
     seen = found(*SINGLE, *(word for path in given for word in ("--workload", f"{path}:small")))
-    assert [contest.head.workload for contest in seen.able] == ["mine.py:small", "../other/yours.py:small"]
+    assert [compared.head.workload for compared in seen.able] == ["mine.py:small", "../other/yours.py:small"]
 
 
 def test_a_file_outside_the_repository_is_refused(clone: Clone, found: Found, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_suite_s_files_are_each_side_s_own_too(clone: Clone, found: Found, tmp
     clone.write("models/mine.py")
     suite = tmp_path / "suite.toml"
     suite.write_text(f'schema = 1\n[[case]]\nworkload = ["{clone.here}/mine.py:small"]\ndevice = ["cpu"]\n')
-    assert {contest.head.workload for contest in found(*SINGLE, "--suite", str(suite)).able} == {"mine.py:small"}
+    assert {compared.head.workload for compared in found(*SINGLE, "--suite", str(suite)).able} == {"mine.py:small"}
     (tmp_path / "mine.py").write_text(MODEL)
     suite.write_text(f'schema = 1\n[[case]]\nworkload = ["{tmp_path}/mine.py:small"]\n')
     with pytest.raises(UsageError, match=r"--suite: '.*mine.py:small' lies outside .*, so that both sides"):
@@ -228,29 +228,29 @@ def test_a_base_without_this_folder_has_none_of_its_files(clone: Clone, found: F
     assert len(found(*SINGLE, "--workload", "mine.py:small").new) == 1
 
 
-def _sides_of(contest: Contest, axis: str) -> tuple[object, object]:
-    return getattr(contest.base, axis), getattr(contest.head, axis)
+def _sides_of(compared: ComparedCase, axis: str) -> tuple[object, object]:
+    return getattr(compared.base, axis), getattr(compared.head, axis)
 
 
 def test_each_mode_is_held_against_the_first_one_case_by_case(modes: Found) -> None:
     seen = modes("--axis", "precision=fp32,amp_bf16,amp_fp16", "--device", "cpu")
-    assert [(*_sides_of(contest, "precision"), contest.head.strategy) for contest in seen.able] == [
+    assert [(*_sides_of(compared, "precision"), compared.head.strategy) for compared in seen.able] == [
         ("fp32", other, strategy) for other in ("amp_bf16", "amp_fp16") for strategy in ("single", "ddp")
     ]
-    assert all(contest.base.strategy == contest.head.strategy for contest in seen.able)
+    assert all(compared.base.strategy == compared.head.strategy for compared in seen.able)
     assert seen.able[0].label == f"{seen.able[0].head.slug}, not precision fp32"
-    assert len({contest.key for contest in seen.able}) == 4
+    assert len({compared.key for compared in seen.able}) == 4
 
 
 def test_a_mode_that_is_given_twice_is_one(modes: Found) -> None:
     seen = modes("--axis", "precision=fp32,amp_bf16,amp_bf16,fp32", "--device", "cpu", "--strategy", "single")
-    assert [_sides_of(contest, "precision") for contest in seen.able] == [("fp32", "amp_bf16")]
+    assert [_sides_of(compared, "precision") for compared in seen.able] == [("fp32", "amp_bf16")]
 
 
 def test_modes_may_be_numbers(modes: Found) -> None:
     cpu = ("--device", "cpu", "--strategy", "single", "--precision", "fp32")
     seen = modes("--axis", "batch-size=8,16", *cpu)
-    assert [_sides_of(contest, "batch_size") for contest in seen.able] == [(8, 16)]
+    assert [_sides_of(compared, "batch_size") for compared in seen.able] == [(8, 16)]
     assert seen.able[0].label.endswith("-b16-d1, not batch_size 8")
 
 
@@ -258,7 +258,7 @@ def test_modes_may_be_workloads_of_a_file(clone: Clone, modes: Found) -> None:
     clone.write("models/mine.py", "def small(): ...\ndef large(): ...\n")
     cpu = ("--device", "cpu", "--strategy", "single", "--precision", "fp32")
     seen = modes("--axis", "workload=mine.py:small,mine.py:large", *cpu)
-    assert [_sides_of(contest, "workload") for contest in seen.able] == [("mine.py:small", "mine.py:large")]
+    assert [_sides_of(compared, "workload") for compared in seen.able] == [("mine.py:small", "mine.py:large")]
     with pytest.raises(UsageError, match="--axis workload: 'mpl' is not known; did you mean 'mlp'"):
         modes("--axis", "workload=mlp,mpl", *cpu)
 
@@ -283,7 +283,7 @@ def test_modes_that_differ_in_more_than_the_axis_are_refused(modes: Found, tmp_p
         modes("--axis", "device=cpu,cuda", "--suite", str(suite))
 
 
-def test_a_mode_that_cannot_run_here_is_no_contest_and_said(modes: Found) -> None:
+def test_a_mode_that_cannot_run_here_is_not_compared_and_said(modes: Found) -> None:
     seen = modes("--axis", "precision=fp32,tf32", "--device", "cpu", "--strategy", "single")
     assert seen.able == ()
     assert len(seen.unable) == 1
