@@ -41,6 +41,8 @@ class Pair:
     reason: str = ""
     broken: Literal["", "base", "head"] = ""
     """Whose worker it was that ended badly, where that can be told."""
+    log_tail: tuple[str, ...] = ()
+    """What its workers wrote last, where it broke."""
     steps: int = 0
     """Of a turn."""
     base: Turns | None = None
@@ -66,6 +68,10 @@ class Pair:
             return ""
         if is_contended([use for uses in sides for use in uses]):
             return "contended"
+        if any(use.allocator_retries for uses in sides for use in uses):  # the device is too full for both
+            return "allocator_retry"
+        if any(use.compilations for uses in sides for use in uses):
+            return "recompiled"
         # What holds both back alike changes neither's place: a card at its power limit is always held back.
         shares = [held_back_share(uses) for uses in sides]
         return "throttled" if max(shares) - min(shares) > UNEQUAL_SHARE else ""

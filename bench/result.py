@@ -79,6 +79,8 @@ class Use:
     window_seconds: float
     num_threads: int
     """Of all ranks together."""
+    allocator_retries: int = 0
+    compilations: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -216,6 +218,11 @@ class Failure:
     """Rank to the last lines that it wrote."""
     exit_code: int | None = None
     """Negative: the signal that ended it."""
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """What the workers wrote last, rank by rank."""
+        return tuple(line for lines in self.log_tail.values() for line in lines)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

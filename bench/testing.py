@@ -220,7 +220,7 @@ class Stepper:
         )
         if result.status != "ok":
             # Not pytest.fail, which pytest-benchmark does not see: it would store what was timed so far.
-            tails = (line for lines in (result.failure.log_tail if result.failure else {}).values() for line in lines)
+            tails = result.failure.last_lines if result.failure else ()
             raise StepError("\n".join([f"{case.slug}: {result.status}: {result.why}", *tails]))
         return result
 

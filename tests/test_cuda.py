@@ -25,9 +25,11 @@ from bench.measuring import arithmetic
 from bench.measuring.clock import ClockError, Event, EventClock, Window
 from bench.measuring.device import AcceleratorDevice
 from bench.measuring.loading import load_workload
+from bench.pair import Pair
 from bench.precisions import PRECISIONS
 from bench.result import CaseResult
-from bench.running.pool import Pool, usual_start_method
+from bench.running.pairs import PairPlan, PairSide, run_pair
+from bench.running.pool import Place, Pool, usual_start_method
 from bench.selftest._cuda import WaitingEvent
 from bench.strategies._base import Strategy
 from tests.launch import DEADLINE_SECONDS, run_ranks
@@ -57,6 +59,23 @@ def greedy():
 
 def modest():
     return torch.nn.Linear(8, 4), make_batch, lambda model, inputs: model(inputs).square().mean()
+"""
+
+MORE_THAN_HALF = """
+import torch
+
+held = []
+
+def make_batch(batch_size):
+    return torch.randn(batch_size, 8)
+
+def greedy():
+    def compute_loss(model, inputs):
+        if not held:
+            _, total = torch.cuda.mem_get_info(inputs.device)
+            held.append(torch.empty(int(0.6 * total), dtype=torch.uint8, device=inputs.device))
+        return model(inputs).square().mean()
+    return torch.nn.Linear(8, 4), make_batch, compute_loss
 """
 
 LOOKS = """
@@ -281,6 +300,59 @@ def test_an_allocation_that_cannot_be_is_one_oom_row_and_the_next_visit_is_well(
     assert (modest.status, modest.reason) == ("ok", None)
 
 
+# Two sides that take turns
+
+
+def _pair(pool: Pool, base: Case, head: Case, *, is_in_one_process: bool = False) -> Pair:
+    place = Place(working_directory=Path.cwd())
+    plan = PairPlan(
+        base=PairSide(pool=pool, place=place, case=base),
+        head=PairSide(pool=pool, place=place, case=head),
+        stage="first",
+        seconds=0.5,
+        timeout_seconds=DEADLINE_SECONDS,
+        is_in_one_process=is_in_one_process,
+    )
+    return run_pair(plan, 0, head_first=True)
+
+
+def _check_took_turns(pair: Pair) -> None:
+    assert (pair.status, pair.reason) == ("ok", "")
+    assert pair.base is not None
+    assert pair.head is not None
+    assert len(pair.base.uses) == len(pair.head.uses) >= 2
+    assert not any(use.allocator_retries or use.compilations for use in (*pair.base.uses, *pair.head.uses))
+    assert 0.5 < pair.ratio < 2.0  # the same work twice, on whatever card
+
+
+@needs_gpu
+def test_two_workers_take_turns_on_one_gpu(pool: Pool, make_case: Callable[..., Case]) -> None:
+    case = make_case(workload="transformer:small", device="cuda", batch_size=BATCH_SIZE)
+    _check_took_turns(_pair(pool, case, case))
+
+
+@needs_gpu
+def test_two_modes_take_turns_in_one_process_on_one_gpu(pool: Pool, make_case: Callable[..., Case]) -> None:
+    eager, other = (
+        make_case(workload="mlp:small", device="cuda", batch_size=BATCH_SIZE, input=where)
+        for where in ("resident", "pageable")
+    )
+    _check_took_turns(_pair(pool, eager, other, is_in_one_process=True))
+
+
+@needs_gpu
+def test_a_gpu_that_does_not_hold_both_sides_is_no_fault_of_the_head(
+    pool: Pool, make_case: Callable[..., Case], tmp_path: Path
+) -> None:
+    path = tmp_path / "greedy.py"
+    path.write_text(MORE_THAN_HALF)
+    case = make_case(workload=f"{path}:greedy", device="cuda")
+    assert _visit(pool, case).status == "ok"
+    pair = _pair(pool, case, case)
+    assert (pair.status, pair.broken) == ("oom", "")
+    assert pair.reason.startswith("the device does not hold both sides at once: ")
+
+
 # Two ranks on one GPU: NCCL refuses that, gloo does not
 
 
@@ -373,6 +445,12 @@ def test_two_gpus_train_together(
     assert seen.final_loss < seen.first_loss
     assert len(seen.rank_window_seconds) == (2 if strategy == "ddp" else 1)
     assert max(seen.rank_window_seconds) <= seen.window_seconds
+
+
+@needs_two_gpus
+def test_the_ranks_of_two_sides_take_turns_on_two_gpus(pool: Pool, make_case: Callable[..., Case]) -> None:
+    case = make_case(workload="mlp:small", device="cuda", strategy="ddp", batch_size=BATCH_SIZE, num_devices=2)
+    _check_took_turns(_pair(pool, case, case))
 
 
 @needs_gpu

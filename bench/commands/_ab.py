@@ -35,6 +35,8 @@ TIMEOUT_SECONDS = 30.0
 """As of a run."""
 FAILS = ("slower", *USUALLY_FAILS)
 """Sides that take turns differ in time by what they are, so time may fail too."""
+NOT_THERE = ("is not found", "is not there", "has no function")
+"""What a worker says of a workload that its side does not have (bench/measuring/loading.py)."""
 PAIRS_FILE = "pairs.jsonl"
 EXIT_INTERRUPTED = 128
 """And above: a signal came."""
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         options.out = options.out.absolute()
         make_directory(options.out)
     work: Work | None = None
-    status = 0
+    status, ended_by = 0, ""
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(interrupts_raised())
@@ -70,9 +72,11 @@ def run(options: argparse.Namespace) -> int:
             if isinstance(ending, OSError):
                 raise UsageError(told(ending)) from None
             raise
+        if not work.is_done:
+            ended_by = "interrupted" if isinstance(ending, Interrupted) else told(ending)
         print(f"{told(ending)}: what is known by now follows", file=sys.stderr)
     with interrupts_held():
-        shown = _show(work.comparison(has_ended_early=status != 0), options, fail_on)
+        shown = _show(work.comparison(ended_by), options, fail_on)
     is_interrupted = status >= EXIT_INTERRUPTED
     # What has been found stays found: a server that died later must not turn a failure into "nothing to compare".
     return shown if shown == _compare.EXIT_FAILS and not is_interrupted else status or shown
@@ -85,8 +89,9 @@ def _begin(options: argparse.Namespace, stack: contextlib.ExitStack) -> "Work":
     say(_names(*sides))
     choice = _compared_cases.chosen(options, sides[1])
     base, head = stack.enter_context(_sides.settings(options, sides, say))
-    usual = ACCELERATOR_BUDGET_SECONDS if head.pool.environment.devices else CPU_BUDGET_SECONDS
     cases = _compared_cases.compared_cases(choice, base, head)  # before a file is made: a mistake leaves --out free
+    are_on_cpu = all(one.device_type == "cpu" for compared in cases.able for one in (compared.base, compared.head))
+    usual = CPU_BUDGET_SECONDS if are_on_cpu else ACCELERATOR_BUDGET_SECONDS
     gate = Gate(
         base=base,
         head=head,
@@ -107,6 +112,8 @@ class Work:
     cases: ComparedCases
     options: argparse.Namespace
     pairs: list[Pair] = dataclasses.field(default_factory=list)
+    is_done: bool = False
+    """Whether everything was measured."""
 
     @property
     def margin_ratio(self) -> float:
@@ -127,18 +134,20 @@ class Work:
         ]
         if sound and not self.options.counters_only:
             self.gate.two_stages(sound, self.margin_ratio, into=self.pairs)
+        self.is_done = True
 
-    def comparison(self, *, has_ended_early: bool) -> Comparison:
-        """Return what is known."""
+    def comparison(self, ended_by: str = "") -> Comparison:
+        """Return what is known; *ended_by* is what ended it before it was done."""
         reached = [compared for compared in self.cases.able if all(self.gate.figures(compared))]
         lacking = [compared for compared in reached if self._base_lacks(compared)]
         exact = self._exact([compared for compared in reached if compared not in lacking])
-        found = self._with_broken(decided(exact, self._decisions(has_ended_early), "interrupted" * has_ended_early))
-        notes = [f"{_names(self.gate.base, self.gate.head)}.", *self._sentences(has_ended_early)]
+        found = self._with_broken(decided(exact, self._decisions(ended_by), ended_by))
+        notes = [f"{_names(self.gate.base, self.gate.head)}.", *self._sentences(ended_by)]
         return dataclasses.replace(
             found,
             new=(*self.cases.new, *(compared.label for compared in lacking)),
             notes=tuple(notes),
+            is_complete=not ended_by,
             margin_ratio=self.margin_ratio,
         )
 
@@ -147,13 +156,14 @@ class Work:
         base, head = self.gate.figures(compared)
         if base is None or head is None or head.status != "ok":
             return False
-        return base.status == "error" and base.reason.startswith("workload ")
+        is_of_workload = base.status == "error" and base.reason.startswith("workload ")
+        return is_of_workload and any(words in base.reason for words in NOT_THERE)
 
-    def _decisions(self, has_ended_early: bool) -> Mapping[str, Decision]:
+    def _decisions(self, ended_by: str) -> Mapping[str, Decision]:
         found = decide(self.pairs, self.margin_ratio)
-        if not has_ended_early:
+        if not ended_by:
             return found
-        return {key: dataclasses.replace(one, verdict="inconclusive", why="interrupted") for key, one in found.items()}
+        return {key: dataclasses.replace(one, verdict="inconclusive", why=ended_by) for key, one in found.items()}
 
     def _with_broken(self, comparison: Comparison) -> Comparison:
         """Return *comparison* with what broke while taking turns: a head that did has failed, a base says nothing."""
@@ -161,7 +171,7 @@ class Work:
         rows = [_broken_row(row, broken[row.case_id]) if row.case_id in broken else row for row in comparison.rows]
         return dataclasses.replace(comparison, rows=worst_first(rows))
 
-    def _sentences(self, has_ended_early: bool) -> Iterator[str]:
+    def _sentences(self, ended_by: str) -> Iterator[str]:
         if self.pairs:
             dropped = sum(bool(pair.disturbance) for pair in self.pairs)
             rest = f", of which {dropped} were disturbed and do not count" if dropped else ""
@@ -171,7 +181,7 @@ class Work:
             yield f"Modes: {axis} {values[0]} is the base of {', '.join(values[1:])}."
         if self.cases.unable:
             yield f"Cannot run here: {', '.join(self.cases.unable)}."
-        if has_ended_early:
+        if ended_by:
             yield "It ended before the clock could decide anything."
 
     def _exact(self, cases: Sequence[ComparedCase]) -> Comparison:

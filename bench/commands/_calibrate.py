@@ -80,7 +80,7 @@ def calibrate(gate: Gate, cases: Sequence[ComparedCase], repeats: int, margin_ra
 
 def runs_ahead(gate: Gate, cases: Sequence[ComparedCase], repeats: int) -> str:
     """Return how many runs are ahead, and for how long."""
-    most_seconds = gate.longest_seconds(cases) * len(SLOWDOWNS) * repeats
+    most_seconds = repeats * sum(gate.longest_seconds(cases, more_work=ratio) for ratio in SLOWDOWNS)
     runs = f"{counted(repeats, 'run')} at each of {len(SLOWDOWNS)} slowdowns"
     return f"{runs}, about {counted(math.ceil(most_seconds / 60), 'minute')} in all if every case looks slower"
 

@@ -12,12 +12,9 @@ from bench.commands.compare import FAIL_ON
 from bench.comparing import sides
 from bench.comparing.comparison import USUALLY_FAILS, Comparison, Row, compare, failures
 from bench.errors import UsageError, unknown_value
-from bench.metrics import WORK
 from bench.running.journal import file_of
 from bench.statistics import MARGIN_RATIO
 
-EXACT_FIGURES = (*sides.EXACT, *WORK)
-"""What `--fail-on` takes besides its own words: a single figure that is exact."""
 EXIT_PASSES, EXIT_FAILS, EXIT_NOTHING = 0, 1, 3
 
 
@@ -45,7 +42,7 @@ def conclude(found: Comparison, failing: Sequence[tuple[Row, str]], fail_on: Abs
     """Say what must not be overlooked, and return the exit status."""
     sys.stdout.flush()
     ended_otherwise = found.fixed or found.still_failing
-    if found.is_paired and found.new and not found.rows and not ended_otherwise:
+    if found.is_paired and found.is_complete and found.new and not found.rows and not ended_otherwise:
         print("warning: every case is new, so there is nothing to compare it with", file=sys.stderr)
         return EXIT_PASSES
     if not found.is_comparable:
@@ -57,8 +54,11 @@ def conclude(found: Comparison, failing: Sequence[tuple[Row, str]], fail_on: Abs
     if found.vanished:
         gone = counted(len(found.vanished), "case")
         print(f"warning: in the base and not in the current run: {gone}", file=sys.stderr)
-    if fail_on & {"memory", "counters", "any", *EXACT_FIGURES} and not any(row.compared for row in found.rows):
+    if fail_on & {"memory", "counters", "any"} and not any(row.compared for row in found.rows):
         print("warning: no counter and no memory could be compared, so nothing of them can fail", file=sys.stderr)
+    for name in sorted(fail_on & set(sides.EXACT)):
+        if not any(name in row.compared for row in found.rows):
+            print(f"warning: --fail-on {name}: not known of any case here, so it cannot fail", file=sys.stderr)
     if any(row.verdict == "inconclusive" for row in found.rows):
         print("warning: some times are inconclusive; see the remarks", file=sys.stderr)
     annotate(failing)
@@ -89,8 +89,8 @@ def what_fails(given: Sequence[str] | None, usually: Sequence[str]) -> AbstractS
         UsageError: If a word is not known, or `none` stands beside another.
     """
     for name in given or ():
-        if name not in (*FAIL_ON, *EXACT_FIGURES):
-            raise unknown_value("", name, (*FAIL_ON, *EXACT_FIGURES), "--fail-on: ")
+        if name not in (*FAIL_ON, *sides.EXACT):
+            raise unknown_value("", name, (*FAIL_ON, *sides.EXACT), "--fail-on: ")
     if given and "none" in given and len(given) > 1:
         raise UsageError("--fail-on: 'none' cannot stand beside others; leave one of them out")
     return frozenset(usually if given is None else given) - {"none"}

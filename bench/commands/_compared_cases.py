@@ -98,7 +98,7 @@ def _check_number(axis: str, value: str) -> None:
 
 def chosen(options: argparse.Namespace, head: Named) -> Choice:
     """
-    Return what the options choose; a suite's and a workload's file are the head's.
+    Return what the options choose; a workload's file is the head's, a suite's the one that is named.
 
     Raises:
         UsageError: If a value is not known, or a workload lies outside the repository; one line.
@@ -140,9 +140,12 @@ def _bring_inside(options: argparse.Namespace, working_tree: Path | None) -> Non
     """Write workload files relative to the current folder, so that each side finds its own."""
     if options.suite and options.suite.endswith(".toml"):
         options.suite = str(Path(options.suite).resolve())
-    if working_tree is None or options.workload is None:
+    if working_tree is None:
         return
-    options.workload = [_relative(spec, working_tree) for spec in options.workload]
+    if options.workload is not None:
+        options.workload = [_relative(spec, working_tree) for spec in options.workload]
+    if options.axis and options.axis[0] == "workload":
+        options.axis = ("workload", [_relative(spec, working_tree) for spec in options.axis[1]])
 
 
 def _brought_inside(chosen_suite: Suite, checkout: Checkout | None) -> Suite:

@@ -14,7 +14,7 @@ from bench.comparing.two_stages import FIRST_PAIRS, FRESH_PAIRS, PAIRS, canaries
 from bench.pair import Pair, Stage
 from bench.result import CaseResult, Plan, SamplingPlan
 from bench.running.matrix import num_processes
-from bench.running.pairs import PairPlan, PairSide, run_pair
+from bench.running.pairs import PairPlan, PairSide, least_turns_seconds, run_pair
 
 ONE_RUN = SamplingPlan(rounds=1, min_rounds=1)
 MIN_PAIR_SECONDS, MAX_PAIR_SECONDS = 0.5, 1.2
@@ -22,6 +22,8 @@ MIN_PAIR_SECONDS, MAX_PAIR_SECONDS = 0.5, 1.2
 pairs of about a second tell most in a given time (docs/method.md)."""
 PAIR_OVERHEAD_SECONDS = 0.4
 """Of a pair besides what its workers say: the end of its processes, and of its last turn (measured on two cores)."""
+LOADING_SECONDS = 2.0
+"""Of what torch.compile has compiled before, in each worker (docs/performance.md)."""
 USUAL_OVERHEAD_SECONDS = 1.0
 """Of a pair of small models on two cores; also of one that was not seen yet."""
 RETRIES = 1
@@ -38,12 +40,12 @@ class Pace:
     """Of a pair, besides."""
     counts: Mapping[Stage, int]
 
-    def expected_seconds(self, stage: Stage) -> float:
-        """Return what the pairs of *stage* take."""
-        return self.counts[stage] * (self.seconds + self.overhead_seconds)
+    def expected_seconds(self, stage: Stage, least_seconds: float = 0.0) -> float:
+        """Return what the pairs of *stage* take, whose turns take *least_seconds* or more."""
+        return self.counts[stage] * (max(self.seconds, least_seconds) + self.overhead_seconds)
 
 
-def pace_of(budget_seconds: float, overhead_seconds: float) -> Pace:
+def pace_of(budget_seconds: float, overhead_seconds: float, least_seconds: float = 0.0) -> Pace:
     """
     Return the pace at which both stages of a case take *budget_seconds*.
 
@@ -51,9 +53,9 @@ def pace_of(budget_seconds: float, overhead_seconds: float) -> Pace:
     costs to start one. Less means shorter ones, and never fewer than the rule's, so that a case that is very slow to
     start takes more than its budget.
     """
-    longest = MAX_PAIR_SECONDS * math.sqrt(max(1.0, overhead_seconds / USUAL_OVERHEAD_SECONDS))
+    longest = max(MAX_PAIR_SECONDS * math.sqrt(max(1.0, overhead_seconds / USUAL_OVERHEAD_SECONDS)), least_seconds)
     room = budget_seconds / PAIRS - overhead_seconds
-    seconds = min(max(room, MIN_PAIR_SECONDS), longest)
+    seconds = min(max(room, MIN_PAIR_SECONDS, least_seconds), longest)
     times = max(1.0, budget_seconds / (PAIRS * (longest + overhead_seconds)))
     first, fresh = round(FIRST_PAIRS * times), round(FRESH_PAIRS * times)
     return Pace(
@@ -94,6 +96,8 @@ class Gate:
                 )
                 if found.status != "ok":  # also where progress is not wanted
                     print(f"{compared.label}: {side}: {found.status}: {found.why}", file=sys.stderr)
+                    for line in found.failure.last_lines if found.failure else ():
+                        print(f"    {line}", file=sys.stderr)
 
     def figures(self, compared: ComparedCase) -> tuple[Figures | None, Figures | None]:
         """Return what the single run of each side says; None: it has not come to it."""
@@ -153,13 +157,30 @@ class Gate:
 
     def _run_one(self, plan: PairPlan, index: int, label: str) -> Pair:
         """Run *plan*, again where it breaks, and return the last of it."""
+        blamed = set()
         for attempt in range(1 + RETRIES):
-            pair = run_pair(plan, index, head_first=self.chance.random() < 0.5)  # noqa: PLR2004 (a coin)
-            self.keep(pair)
+            pair = self._run_kept(plan, index)
             if not _is_broken(pair):
-                break
+                return pair
+            blamed.add(pair.broken)
             again = "; once more" if attempt < RETRIES else ""
             self.say(f"{label}: a pair broke: {pair.status}: {pair.reason}{again}")
+        for line in pair.log_tail:
+            self.say(f"    {line}")
+        return self._judged(pair, plan) if blamed == {"head"} else dataclasses.replace(pair, broken="")
+
+    def _judged(self, pair: Pair, plan: PairPlan) -> Pair:
+        """Return *pair*, whose head broke every time, without blame where two of the base cannot stand together."""
+        if plan.stage == "canary":
+            return pair
+        alone = self._run_kept(_of_base(plan), pair.index)
+        if not _is_broken(alone):
+            return pair
+        return dataclasses.replace(pair, broken="", reason=f"{pair.reason}; so do two of the base: {alone.reason}")
+
+    def _run_kept(self, plan: PairPlan, index: int) -> Pair:
+        pair = run_pair(plan, index, head_first=self.chance.random() < 0.5)  # noqa: PLR2004 (a coin)
+        self.keep(pair)
         return pair
 
     def _plan(self, compared: ComparedCase, stage: Stage, pace: Pace, more_work: float) -> PairPlan:
@@ -180,6 +201,8 @@ class Gate:
     def _share_a_process(self, compared: ComparedCase) -> bool:
         """Whether one worker can hold both sides: modes of one revision, each of one process, on the same device."""
         cases = (compared.base, compared.head)
+        if compared.base.workload != compared.head.workload:  # of whose files the second would find the first's modules
+            return False
         are_modes = self.base == self.head and compared.base != compared.head
         return (
             are_modes and compared.base.device == compared.head.device and all(num_processes(one) == 1 for one in cases)
@@ -192,11 +215,14 @@ class Gate:
             result = self.results.get((side, case.id))
             found = result.figures if result else None
             overhead_seconds += (
-                found.start_seconds + found.build_seconds + found.warmup_total_seconds - (found.compile_seconds or 0.0)
+                found.start_seconds
+                + found.build_seconds
+                + found.warmup_total_seconds
+                + (LOADING_SECONDS - found.compile_seconds if found.compile_seconds else 0.0)
                 if found
                 else USUAL_OVERHEAD_SECONDS / 2
             )
-        return pace_of(self.budget_seconds, overhead_seconds)
+        return pace_of(self.budget_seconds, overhead_seconds, least_turns_seconds(self.step_seconds(compared)))
 
     def _plural(self, cases: Sequence[ComparedCase], stage: Stage) -> str:
         counts = [self.pace(compared).counts[stage] for compared in cases]
@@ -205,16 +231,20 @@ class Gate:
     def _ahead(self, looks: Iterable[tuple[ComparedCase, Stage]]) -> str:
         return f"about {sum(self.pace(compared).expected_seconds(stage) for compared, stage in looks):.0f} s"
 
-    def shortest_seconds(self, cases: Sequence[ComparedCase]) -> float:
+    def shortest_seconds(self, cases: Sequence[ComparedCase], more_work: float = 0.0) -> float:
         """Return what the first stage and the canaries of *cases* take, which is all if none of them looks slower."""
-        paces = [self.pace(compared) for compared in cases]
-        longest = max((pace.expected_seconds("canary") for pace in paces), default=0.0)
-        return sum(pace.expected_seconds("first") for pace in paces) + canaries(len(cases)) * longest
+        first = sum(self._expected_seconds(compared, "first", more_work) for compared in cases)
+        longest = max((self._expected_seconds(compared, "canary", more_work) for compared in cases), default=0.0)
+        return first + canaries(len(cases)) * longest
 
-    def longest_seconds(self, cases: Sequence[ComparedCase]) -> float:
+    def longest_seconds(self, cases: Sequence[ComparedCase], more_work: float = 0.0) -> float:
         """Return what both stages and the canaries of *cases* take, if all of them look slower."""
-        fresh = sum(self.pace(compared).expected_seconds("fresh") for compared in cases)
-        return self.shortest_seconds(cases) + fresh
+        fresh = sum(self._expected_seconds(compared, "fresh", more_work) for compared in cases)
+        return self.shortest_seconds(cases, more_work) + fresh
+
+    def _expected_seconds(self, compared: ComparedCase, stage: Stage, more_work: float) -> float:
+        least_seconds = least_turns_seconds(self.step_seconds(compared), 0.0 if stage == "canary" else more_work)
+        return self.pace(compared).expected_seconds(stage, least_seconds)
 
     def step_seconds(self, compared: ComparedCase) -> float:
         """Return the longer step of the two single runs; 0 where there are none."""
@@ -232,6 +262,11 @@ def _of(pairs: Iterable[Pair], compared: ComparedCase, stage: Stage) -> list[Pai
 
 def _is_broken(pair: Pair) -> bool:
     return pair.status != "ok"
+
+
+def _of_base(plan: PairPlan) -> PairPlan:
+    """Return *plan* with the base on both sides: whether two workers of one machine can stand beside each other."""
+    return dataclasses.replace(plan, head=dataclasses.replace(plan.base), stage="canary", more_work=0.0)
 
 
 def _canary_words(held: Sequence[ComparedCase]) -> str:

@@ -44,11 +44,12 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         UsageError: In one line.
     """
-    if not (options.axis or options.calibrate or options.base):
-        if options.base == "":
+    for name in ("base", "head"):
+        if getattr(options, name) == "":
             raise UsageError(
-                "--base is empty; did what should name it find nothing, as git merge-base in a shallow clone?"
+                f"--{name} is empty; did what should name it find nothing, as git merge-base in a shallow clone?"
             )
+    if not (options.axis or options.calibrate or options.base):
         raise UsageError("--base is missing; name the revision to compare with, such as --base origin/main")
     if options.axis:
         _refuse(options, "axis", ("base",), "which compares modes of one revision; name it with --head")
@@ -143,6 +144,8 @@ def has_workload(setting: Setting, spec: str) -> bool | None:
     """Return whether *setting* has the workload *spec*; None: only running it would tell."""
     source, _, function = spec.rpartition(":")
     directory = setting.place.working_directory
+    if not directory.is_dir():
+        return False
     if source in names("workloads"):
         root = Path(setting.place.checkout.root) if setting.place.checkout else None
         if root is None or not is_our_own(root):

@@ -92,6 +92,8 @@ class Comparison:
     still_failing: tuple[str, ...]
     """Failed in the base, and fail now, each with how."""
     differences: tuple[Difference, ...]
+    is_complete: bool = True
+    """Whether nothing ended it early."""
     is_paired: bool = False
     """Whether the two took turns on one machine, so that their times may be compared whatever else differs."""
     notes: tuple[str, ...] = ()
@@ -164,7 +166,7 @@ def failures(comparison: Comparison, fail_on: AbstractSet[str]) -> list[tuple[Ro
 
     Args:
         comparison: What was found.
-        fail_on: Words of `--fail-on`: kinds of change, or names of exact figures.
+        fail_on: Words of `--fail-on`: kinds of change, or names of `EXACT` figures.
     """
     found = []
     for row in comparison.rows:

@@ -40,6 +40,11 @@ ALPHA = 0.05
 MAX_DROPPED_SHARE = 0.3
 """Of the pairs of a decision: with more gone, who is left is no fair sample."""
 MIN_CASES_FOR_CANARIES = 4
+CURES = {
+    "allocator_retry": "the device is too full for both sides: take a smaller batch",
+    "recompiled": "pin what changes between steps, so that nothing is compiled again",
+}
+"""Of pairs that other programs did not disturb."""
 OF_A_MOMENT = {"contended", "throttled", "unsteady", "few_rounds"}
 """Flags of the single run in which counters were taken: the pairs have their own eyes for that."""
 
@@ -187,4 +192,5 @@ def _dropped(pairs: Sequence[Pair]) -> str:
     """Return how many of *pairs* had to be dropped, and why."""
     reasons = [pair.disturbance for pair in pairs if pair.disturbance]
     counted = ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
-    return f"of {len(pairs)} pairs {counted or 'too few'}; stop other programs, or try again"
+    cure = next((CURES[reason] for reason in reasons if reason in CURES), "stop other programs, or try again")
+    return f"of {len(pairs)} pairs {counted or 'too few'}; {cure}"

@@ -23,6 +23,10 @@ from bench.result import Use
 
 SPIN_SECONDS = 0.02
 """OpenMP's threads go on spinning for 4 to 12 ms after their work (docs/method.md): nobody else has a turn then."""
+LONGEST_SPIN_SECONDS = 0.3
+"""LLVM's and Intel's OpenMP spin for 200 ms unless KMP_BLOCKTIME says otherwise; for ever is nobody's turn."""
+LOOK_SECONDS = 0.002
+"""How long one has to look to see whether a thread is spinning."""
 _END = -1
 
 
@@ -57,15 +61,28 @@ def _block(worker: Worker, steps: int) -> dict[str, Any]:
     block = worker.run_block(steps, LEAD_STEPS)
     _stand_still(worker)
     threads = torch.get_num_threads() * worker.ranks.world_size
-    use = Use(usage=block.usage, window_seconds=block.wall_seconds, num_threads=threads)
+    use = Use(
+        usage=block.usage,
+        window_seconds=block.wall_seconds,
+        num_threads=threads,
+        allocator_retries=block.incidents.allocator_retries or 0,
+        compilations=block.incidents.compilations,
+    )
     plain: dict[str, Any] = to_plain(use)
     return plain
 
 
 def _stand_still(worker: Worker) -> None:
     """Wait until none of this worker's threads takes a core from who comes next."""
-    if not worker.device.is_accelerator and torch.get_num_threads() > 1:
-        time.sleep(SPIN_SECONDS)
+    if worker.device.is_accelerator or torch.get_num_threads() == 1:
+        return
+    time.sleep(SPIN_SECONDS)
+    end = time.monotonic() + LONGEST_SPIN_SECONDS
+    while time.monotonic() < end:
+        used_seconds = time.process_time()
+        time.sleep(LOOK_SECONDS)
+        if time.process_time() - used_seconds < LOOK_SECONDS / 2:
+            return
 
 
 class _Switches:

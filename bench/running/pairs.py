@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,13 +16,16 @@ from bench.result import SamplingPlan, Use
 from bench.running.matrix import num_processes
 from bench.running.pool import Place, Pool
 from bench.running.server import Server
-from bench.running.turns import MIN_TURNS, Remote, SideEndedError, SideSockets, TurnTaker, take_turns
+from bench.running.turns import MIN_TURNS, Remote, SideEndedError, SideSockets, TurnTaker, steps_of_one_more, take_turns
 from bench.running.visit import Outcome, perform_together
 
 PREPARATIONS = 2
 """Each side waits while the other one prepares."""
-STEPS_OF_SHORTEST_TURN = 2
-"""One untimed (`LEAD_STEPS` of the worker) and one timed."""
+LEAD_STEPS = 1
+"""Of a turn, as of a worker's block: before its clock starts."""
+SIDES = 2
+OF_SHORT_MEMORY = (-signal.SIGKILL, -signal.SIGBUS)
+"""How the kernel ends a process for which there is no memory, or no /dev/shm."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,8 +61,14 @@ class PairPlan:
     def deadline_seconds(self) -> float:
         """After which its workers have ended."""
         compiled = sum(side.case.is_compiled for side in (self.base, self.head))
-        turns = max(self.seconds, len((self.base, self.head)) * MIN_TURNS * STEPS_OF_SHORTEST_TURN * self.step_seconds)
+        turns = max(self.seconds, least_turns_seconds(self.step_seconds, self.more_work))
         return PREPARATIONS * self.timeout_seconds + compiled * self.compile_timeout_seconds + turns
+
+
+def least_turns_seconds(step_seconds: float, more_work: float = 0.0) -> float:
+    """Return what the fewest turns take that both sides must have, in which *more_work* is whole steps."""
+    steps = steps_of_one_more(more_work) + 1 if more_work else 1
+    return SIDES * MIN_TURNS * (LEAD_STEPS + steps) * step_seconds
 
 
 def run_pair(plan: PairPlan, index: int, *, head_first: bool) -> Pair:
@@ -88,7 +98,10 @@ def run_pair(plan: PairPlan, index: int, *, head_first: bool) -> Pair:
         reason = bad.reason or ""
         if bad.status == "oom":
             reason = f"the device does not hold both sides at once: {reason}"
-        return dataclasses.replace(pair, status=bad.status, reason=reason, broken=broken, seconds=seconds)
+        tail = bad.failure.last_lines if bad.failure else ()
+        return dataclasses.replace(
+            pair, status=bad.status, reason=reason, broken=broken, seconds=seconds, log_tail=tail
+        )
     if run.ended_early:  # by the parent's clock, at whose end a side may still come to a good one
         reason = f"{run.ended_early}; raise --timeout"
         return dataclasses.replace(pair, status="timeout", reason=reason, seconds=seconds)
@@ -162,8 +175,11 @@ def _is_to_blame(bad: Outcome, outcomes: Sequence[Outcome]) -> bool:
     Whether *bad* tells that its own side is broken.
 
     Not where one worker holds both, where it only ended with the other, where both failed, as they do when what started
-    them dies, or where memory is short: each side ran alone, and whoever comes second finds the device full.
+    them dies, or where memory is short: each side ran alone, and whoever comes second finds the device full,
+    or is whom the kernel kills.
     """
+    if bad.failure is not None and bad.failure.exit_code in OF_SHORT_MEMORY:
+        return False
     failed = [outcome for outcome in outcomes if outcome.status != "ok" and not outcome.is_bystander]
     return len(outcomes) > 1 and failed == [bad] and bad.status != "oom"
 

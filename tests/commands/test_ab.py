@@ -13,7 +13,7 @@ import pytest
 from bench.case import Case
 from bench.commands import _ab, _compare, ab
 from bench.commands._compared_cases import ComparedCase, ComparedCases
-from bench.commands._gate import Gate
+from bench.commands._gate import LOADING_SECONDS, Gate
 from bench.commands._sides import Setting
 from bench.comparing.comparison import Row, failures
 from bench.errors import NothingToMeasureError
@@ -73,7 +73,7 @@ def _make_work(make_case: Callable[..., Case], make_measurement: Callable[..., M
 
 
 def _rows(work: _ab.Work) -> dict[str, Row]:
-    return {row.label: row for row in work.comparison(has_ended_early=False).rows}
+    return {row.label: row for row in work.comparison().rows}
 
 
 OK: tuple[Sides, Sides] = ({}, {})
@@ -110,7 +110,7 @@ def test_a_head_that_breaks_while_taking_turns_has_failed(make_work: MakeWork, b
         "head": None,
     }
     work.pairs += [_pair(case, 1.0), _pair(case, 1.0, **ended)]
-    found = work.comparison(has_ended_early=False)
+    found = work.comparison()
     assert bool(failures(found, frozenset())) == fails
     (row,) = found.rows
     said = "crashed: killed by SIGSEGV (while taking turns)"
@@ -131,14 +131,14 @@ def test_a_workload_that_only_the_base_s_worker_could_miss_is_new(
     """The change that brings the first benchmark must not fail for it."""
     reason = "workload module 'package.models' is not found from here; give file.py:function"
     work = make_work({"package.models": ({"status": "error", "reason": reason}, {})}, new=("other",))
-    found = work.comparison(has_ended_early=False)
+    found = work.comparison()
     assert (found.rows, found.new, found.fixed) == ((), ("other", "package.models"), ())
     assert _compare.conclude(found, [], frozenset()) == 0
     assert "every case is new" in capsys.readouterr().err
 
 
 def test_a_base_that_fails_otherwise_is_no_new_case(make_work: MakeWork) -> None:
-    found = make_work({"mlp": ({"status": "error", "reason": "ValueError: x"}, {})}).comparison(has_ended_early=False)
+    found = make_work({"mlp": ({"status": "error", "reason": "ValueError: x"}, {})}).comparison()
     assert (found.new, found.fixed) == ((), ("mlp (error: ValueError: x)",))
     assert _compare.conclude(found, [], frozenset()) == 3
 
@@ -148,18 +148,56 @@ def test_a_workload_that_neither_side_finds_is_nothing_to_compare(
 ) -> None:
     """A misspelt module must not pass for ever."""
     missing = {"status": "error", "reason": "workload module 'package.modls' is not found from here"}
-    found = make_work({"package.modls": (missing, missing)}, new=("other",)).comparison(has_ended_early=False)
+    found = make_work({"package.modls": (missing, missing)}, new=("other",)).comparison()
     assert found.new == ("other",)
     assert found.still_failing == (f"package.modls (error: {missing['reason']})",)
     assert _compare.conclude(found, [], frozenset()) == 3
     assert "nothing can be compared" in capsys.readouterr().err
 
 
+def test_a_base_whose_workload_is_wrong_is_no_new_case(make_work: MakeWork) -> None:
+    reason = "workload 'wl.py:small' returned int; a workload returns bench.Workload(...)"
+    found = make_work({"wl": ({"status": "error", "reason": reason}, {})}).comparison()
+    assert (found.new, len(found.fixed)) == ((), 1)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_only_what_was_not_done_was_interrupted(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_done: bool
+) -> None:
+    work = make_work({"mlp": OK}, "--format", "json")
+    work.pairs += [_pair(work.cases.able[0].head, ratio) for ratio in STEADY]
+    work.is_done = is_done
+    _end_with(OSError(28, "No space left on device", "pairs.jsonl"), work, monkeypatch)
+    assert _ab.run(work.options) == 2
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    why = "" if is_done else "pairs.jsonl: No space left on device"
+    assert (row["verdict"], row["why"]) == ("same" if is_done else "inconclusive", why)
+
+
+def test_what_ended_before_its_first_run_does_not_say_that_every_case_is_new(
+    make_work: MakeWork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = make_work({}, new=("other",)).comparison("interrupted")
+    assert _compare.conclude(found, [], frozenset()) == 3
+    assert "every case is new" not in capsys.readouterr().err
+
+
+def test_a_counter_that_is_named_and_not_known_here_is_said(
+    make_work: MakeWork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = make_work({"mlp": OK}).comparison()
+    assert _compare.conclude(found, [], frozenset({"kernels", "operators"})) == 0
+    err = capsys.readouterr().err
+    assert "warning: --fail-on kernels: not known of any case here, so it cannot fail" in err
+    assert "--fail-on operators" not in err
+
+
 def test_what_ended_early_keeps_its_figures_and_claims_nothing(make_work: MakeWork) -> None:
     work = make_work({"mlp": ({}, {"counters": {"operators": 63}}), "cnn": OK})
     del work.gate.results["head", work.cases.able[1].key]
     work.pairs += [_pair(work.cases.able[0].head, 0.5 * ratio) for ratio in STEADY]
-    found = work.comparison(has_ended_early=True)
+    found = work.comparison("interrupted")
     (row,) = found.rows
     assert row.ratio is not None
     assert row.ratio.value == pytest.approx(0.5)
@@ -308,4 +346,5 @@ def test_a_compiled_case_s_pairs_are_not_counted_as_if_each_compiled_from_nothin
         assert result.measurement is not None
         compiled = dataclasses.replace(result.measurement, compile_seconds=20.0, warmup_total_seconds=20.1)
         work.gate.results[key] = dataclasses.replace(result, measurement=compiled)
-    assert work.gate.pace(compared).overhead_seconds == pytest.approx(usual, abs=0.1)
+    # But each of the two workers loads what was compiled.
+    assert work.gate.pace(compared).overhead_seconds == pytest.approx(usual + 2 * LOADING_SECONDS, abs=0.1)

@@ -43,7 +43,8 @@ class ScriptedGate:
         status = self.statuses[int(compared.label) % len(self.statuses)]
         return Figures(label="base"), Figures(label="head", status=status)
 
-    def longest_seconds(self, cases: Sequence[ComparedCase]) -> float:
+    def longest_seconds(self, cases: Sequence[ComparedCase], *, more_work: float) -> float:
+        assert more_work in SLOWDOWNS
         return len(cases) * self.budget_seconds
 
     def step_seconds(self, compared: ComparedCase) -> float:

@@ -263,6 +263,13 @@ def test_modes_may_be_workloads_of_a_file(clone: Clone, modes: Found) -> None:
         modes("--axis", "workload=mlp,mpl", *cpu)
 
 
+def test_modes_of_a_revision_are_its_own_files_however_they_are_written(clone: Clone, found: Found) -> None:
+    clone.write("models/mine.py", "def small(): ...\ndef large(): ...\n")
+    cpu = ("--device", "cpu", "--strategy", "single", "--precision", "fp32")
+    seen = found("--axis", f"workload={clone.here / 'mine.py'}:small,../models/mine.py:large", *cpu)
+    assert [_sides_of(compared, "workload") for compared in seen.able] == [("mine.py:small", "mine.py:large")]
+
+
 def test_modes_that_make_different_numbers_of_cases_are_refused(modes: Found) -> None:
     with pytest.raises(UsageError) as caught:
         modes("--axis", "device=cpu,cuda")  # the quick suite has three cases on one and two on the other

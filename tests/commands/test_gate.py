@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -62,6 +62,8 @@ class Script:
     """By workload and stage; 1 where nothing is said."""
     broken: dict[tuple[str, Stage], int] = dataclasses.field(default_factory=dict)
     """The number of the pair that breaks."""
+    blamed: list[Literal["", "base", "head"]] = dataclasses.field(default_factory=list)
+    """Who breaks it at each attempt; later ones are fine. Empty: every attempt breaks, and nobody is to blame."""
     plans: list[PairPlan] = dataclasses.field(default_factory=list)
     heads_first: list[bool] = dataclasses.field(default_factory=list)
 
@@ -71,7 +73,14 @@ class Script:
         key = plan.head.case.workload, plan.stage
         pair = Pair(case=plan.head.case, stage=plan.stage, index=index, server=0, head_first=head_first)
         if self.broken.get(key) == index:
-            return dataclasses.replace(pair, status="crashed", reason="a worker was killed by SIGSEGV")
+            attempt = sum((one.head.case.workload, one.stage) == key for one in self.plans) - index - 1
+            ended = dataclasses.replace(
+                pair, status="crashed", reason="a worker was killed by SIGSEGV", log_tail=("last words",)
+            )
+            if not self.blamed:
+                return ended
+            if attempt < len(self.blamed):
+                return dataclasses.replace(ended, broken=self.blamed[attempt])
         ratio = self.ratios.get(key, 1.0) * (1.001 if index % 2 else 0.999)
         base, head = (Turns(step_seconds=(seconds,) * 2, uses=(USE,) * 2) for seconds in (0.01, 0.01 * ratio))
         return dataclasses.replace(pair, base=base, head=head, steps=10)
@@ -221,6 +230,59 @@ def test_a_pair_that_breaks_is_the_last_of_its_case(run_pairs: RunPairs) -> None
     done = run_pairs(Script(broken={("w1", "first"): 1}))
     assert done.counts == {("w0", "first"): 6, ("w1", "first"): 2, ("w2", "first"): 6}
     assert f"{done.cases[1].label}: a pair broke: crashed: a worker was killed by SIGSEGV" in done.said
+
+
+def test_a_pair_that_breaks_once_is_run_again_and_counts(run_pairs: RunPairs) -> None:
+    script = Script(broken={("w1", "first"): 1}, blamed=["head"])
+    done = run_pairs(script)
+    assert done.counts == {(f"w{number}", "first"): FIRST_PAIRS for number in range(3)}
+    assert {pair.status for pair in done.pairs} == {"ok"}
+    assert len(script.plans) == 3 * FIRST_PAIRS + 1
+    (said,) = done.said[1:]
+    assert said == f"{done.cases[1].label}: a pair broke: crashed: a worker was killed by SIGSEGV; once more"
+
+
+@pytest.mark.parametrize(
+    ("blamed", "base_breaks", "broken"),
+    [
+        (["head", "head"], False, "head"),
+        (["base", "head"], False, ""),
+        (["head", ""], False, ""),
+        (["head", "head"], True, ""),
+    ],
+)
+def test_a_head_is_blamed_that_breaks_every_time_beside_a_base_that_stands_beside_itself(
+    run_pairs: RunPairs, blamed: list[Literal["", "base", "head"]], base_breaks: bool, broken: str
+) -> None:
+    """Two GPU contexts in exclusive mode, or two jobs of NCCL in a small /dev/shm, are no fault of the head."""
+    stages: list[Stage] = ["first", "canary"] if base_breaks else ["first"]
+    script = Script(broken={("w1", stage): 0 for stage in stages}, blamed=blamed)
+    done = run_pairs(script)
+    (pair,) = [pair for pair in done.pairs if pair.status != "ok"]
+    assert (pair.broken, "so do two of the base" in pair.reason) == (broken, base_breaks)
+    assert "    last words" in done.said
+    assert sum(plan.stage == "canary" for plan in script.plans) == (blamed == ["head", "head"])
+
+
+def test_files_of_two_workloads_have_a_process_each(
+    gate: Gate, make_case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one's `import net` would find the first one's."""
+    gate.head = gate.base
+    script = Script()
+    monkeypatch.setattr(_gate, "run_pair", script.run_pair)
+    old, new = (make_case(workload=f"{name}/model.py:small") for name in ("old", "new"))
+    amp = make_case(workload="old/model.py:small", precision="amp_bf16")
+    for base, head in ((old, new), (old, amp)):
+        gate.two_stages([ComparedCase(base=base, head=head, label="x")], MARGIN, into=[])
+    assert [plan.is_in_one_process for plan in script.plans] == [False] * FIRST_PAIRS + [True] * FIRST_PAIRS
+
+
+def test_steps_that_are_longer_than_turns_make_longer_pairs_and_fewer_of_them() -> None:
+    pace = pace_of(100.0, 0.8, 8.0)
+    assert (pace.seconds, pace.counts["first"], pace.counts["fresh"]) == (8.0, FIRST_PAIRS, FRESH_PAIRS)
+    assert pace.expected_seconds("first") == pytest.approx(FIRST_PAIRS * 8.8)
+    assert pace.expected_seconds("first", 20.0) == pytest.approx(FIRST_PAIRS * 20.8)
 
 
 def test_a_case_that_broke_is_not_looked_at_again_however_slow_it_looked(run_pairs: RunPairs) -> None:

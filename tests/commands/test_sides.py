@@ -35,6 +35,8 @@ MODES = ("--axis", "precision=fp32,amp_bf16")
             ("--base", ""),
             "--base is empty; did what should name it find nothing, as git merge-base in a shallow clone?",
         ),
+        (("--base", "main", "--head", ""), "--head is empty; did what should name it find nothing, "),
+        (("--calibrate", "3", "--base", ""), "--base is empty; "),
         (("--base", "main", *MODES), "--base cannot stand beside --axis, which compares modes of one revision; "),
         (("--calibrate", "3", *MODES), "--axis cannot stand beside --calibrate, "),
         (("--calibrate", "3", "--counters-only"), "--counters-only cannot stand beside --calibrate, "),
@@ -221,8 +223,14 @@ def test_a_file_has_what_it_may_bind(tmp_path: Path, text: str | None, is_there:
     assert has_workload(_setting(tmp_path), "mine.py:small") is is_there
 
 
+@pytest.mark.parametrize("spec", ["mine.py:small", "zoo.nets:small", "mlp:small"])
+def test_a_side_without_the_folder_in_which_this_runs_has_no_workload(tmp_path: Path, spec: str) -> None:
+    assert has_workload(_setting(tmp_path), spec) is False
+
+
 @pytest.mark.parametrize("path", ["models/zoo/nets.py", "models/zoo/nets/__init__.py", "models/src/zoo/nets.py"])
 def test_a_module_whose_file_is_there_is_there_and_of_any_other_only_python_knows(tmp_path: Path, path: str) -> None:
+    (tmp_path / "models").mkdir()
     assert has_workload(_setting(tmp_path), "zoo.nets:small") is None
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).write_text("")
@@ -230,6 +238,7 @@ def test_a_module_whose_file_is_there_is_there_and_of_any_other_only_python_know
 
 
 def test_a_built_in_is_this_installation_s_except_in_a_revision_of_this_very_project(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
     assert has_workload(_setting(tmp_path), "mlp:small") is True
     assert has_workload(_setting(tmp_path, checked_out=False), "mlp:small") is True
     (tmp_path / "run_bench.py").write_text("")

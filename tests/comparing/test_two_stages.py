@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import pytest
 
@@ -224,6 +225,27 @@ def test_what_holds_both_sides_back_alike_disturbs_nobody(case: Case) -> None:
     both = [dataclasses.replace(turns, uses=(held_back,) * 2) for turns in (pair.base, pair.base)]
     assert dataclasses.replace(pair, base=both[0], head=both[1]).disturbance == ""
     assert dataclasses.replace(pair, head=both[1]).disturbance == "throttled"
+
+
+@pytest.mark.parametrize(
+    ("field", "word", "cure"),
+    [
+        ("allocator_retries", "allocator_retry", "the device is too full for both sides: take a smaller batch"),
+        ("compilations", "recompiled", "pin what changes between steps, so that nothing is compiled again"),
+    ],
+)
+def test_what_only_happens_to_two_at_once_or_to_one_of_them_now_and_then_does_not_count(
+    case: Case, field: str, word: str, cure: str
+) -> None:
+    seen = []
+    for pair in _pairs(case, (1.5, 0.7) * 3):
+        assert pair.head is not None
+        changed: Any = {field: 1}
+        uses = (pair.head.uses[0], dataclasses.replace(pair.head.uses[1], **changed))
+        seen.append(dataclasses.replace(pair, head=dataclasses.replace(pair.head, uses=uses)))
+    assert {pair.disturbance for pair in seen} == {word}
+    (found,) = decide(seen, MARGIN).values()
+    assert (found.verdict, found.why) == ("inconclusive", f"of 6 pairs 6 {word}; {cure}")
 
 
 def test_what_was_only_held_against_itself_has_no_decision(case: Case) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from bench.measuring import arithmetic, turns
 from bench.measuring.arithmetic import Switches
+from bench.measuring.incidents import Incidents
 from bench.measuring.ranks import Ranks
 from bench.measuring.turns import take_turns
 from bench.measuring.worker import LEAD_STEPS, Worker
@@ -30,6 +31,7 @@ class Block:
     """What a worker says of a block, as far as turns ask."""
 
     wall_seconds: float
+    incidents: Incidents
     usage: Usage = USAGE
 
 
@@ -49,6 +51,7 @@ class ScriptedWorker:
     ) -> None:
         self.log, self.name, self.ranks, self.wants = log, name, ranks or Ranks(), wants
         self.device = ScriptedDevice()
+        self.incidents = Incidents(allocator_retries=None, skipped_steps=None, compilations=0)
         self.seen: list[Switches] = []
 
     def prepare(self) -> None:
@@ -61,7 +64,7 @@ class ScriptedWorker:
         assert lead_steps == LEAD_STEPS
         self.log.append((self.name, steps))
         self.seen.append(arithmetic.switches())
-        return Block(wall_seconds=steps * 0.004)
+        return Block(wall_seconds=steps * 0.004, incidents=self.incidents)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -190,13 +193,47 @@ def test_threads_that_spin_are_waited_for_before_the_other_side_s_turn(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("time.process_time", lambda: 1.0)
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     worker = ScriptedWorker([])
     monkeypatch.setattr(worker.device, "is_accelerator", is_accelerator)
     with _parent_of([worker], address) as order:
         order(0, 0)
         order(0, 5)
-    assert slept == [turns.SPIN_SECONDS] * naps
+    assert slept == [turns.SPIN_SECONDS, turns.LOOK_SECONDS] * naps
+
+
+@pytest.mark.parametrize(("spinning", "looks"), [(0, 1), (3, 4), (10**9, None)], ids=["still", "a while", "for ever"])
+def test_threads_are_waited_for_as_long_as_they_spin_and_no_longer_than_is_sensible(
+    monkeypatch: pytest.MonkeyPatch, spinning: int, looks: int | None
+) -> None:
+    """Some libraries' threads spin ten times as long as others'."""
+    slept: list[float] = []
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.process_time", lambda: min(len(slept), 1 + spinning) * turns.LOOK_SECONDS)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    worker = ScriptedWorker([])
+    monkeypatch.setattr(worker.device, "is_accelerator", False)
+    turns._stand_still(cast("Worker", worker))
+    assert slept[0] == turns.SPIN_SECONDS
+    if looks is not None:
+        assert len(slept) == 1 + looks
+    assert sum(slept) <= turns.SPIN_SECONDS + turns.LONGEST_SPIN_SECONDS + turns.LOOK_SECONDS
+
+
+def test_what_happened_to_the_allocator_and_the_compiler_is_told(address: Path) -> None:
+    worker = ScriptedWorker([])
+    worker.incidents = Incidents(allocator_retries=2, skipped_steps=None, compilations=1)
+    with _parent_of([worker], address) as order:
+        use = from_plain(Use, order(0, 3))
+    assert (use.allocator_retries, use.compilations) == (2, 1)
 
 
 @pytest.fixture(name="usual")

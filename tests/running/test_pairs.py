@@ -26,7 +26,14 @@ USAGE = Usage(cpu_seconds=0.1, involuntary_switches=0)
 BASE, HEAD = Path("/revisions/base"), Path("/revisions/head")
 STEP_SECONDS = {str(BASE): 0.01, str(HEAD): 0.02}
 """By working directory; of an alternate in the same process ten times as much."""
-EXIT_CODES = {"crashes": -signal.SIGSEGV, "cannot begin": 3, "raises": 1, "is full": 1, "aborts at its end": 6}
+EXIT_CODES = {
+    "crashes": -signal.SIGSEGV,
+    "is killed": -signal.SIGKILL,
+    "cannot begin": 3,
+    "raises": 1,
+    "is full": 1,
+    "aborts at its end": 6,
+}
 
 
 @dataclasses.dataclass
@@ -281,6 +288,7 @@ def test_a_side_that_fails_is_why_the_pair_does_and_not_the_one_that_ended_with_
         ({HEAD: "crashes"}, "head"),
         ({BASE: "raises"}, "base"),
         ({HEAD: "is full"}, ""),  # both ran alone; who comes second finds the device full
+        ({HEAD: "is killed"}, ""),  # the same of the host's memory, where the kernel chooses
         ({HEAD: "crashes", BASE: "crashes"}, ""),  # as when what started them is killed
         ({BASE: "aborts at its end"}, ""),  # its result was safe, and the head was only ended with it
     ],

@@ -32,7 +32,7 @@ def render_file(comparison: Comparison, failing: _words.Failing) -> str:
 def _rendered(comparison: Comparison, failing: _words.Failing, width: int) -> str:
     rows = [_words.cells(row) for row in comparison.rows]
     text = io.StringIO()
-    console = Console(file=text, width=width, highlight=False)
+    console = Console(file=text, width=width, highlight=False, force_terminal=False, color_system=None)
     if rows:
         kept = _fitting(rows, width)
         table = text_table([HEADERS[index] for index in kept], [[row[index] for index in kept] for row in rows])
