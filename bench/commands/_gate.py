@@ -26,6 +26,8 @@ LOADING_SECONDS = 2.0
 """Of what torch.compile has compiled before, in each worker (docs/performance.md)."""
 USUAL_OVERHEAD_SECONDS = 1.0
 """Of a pair of small models on two cores; also of one that was not seen yet."""
+POINTING_TO_LOG = {"crashed", "timeout"}
+"""Endings of which only the last lines that a worker wrote tell more; an error has its message and its place."""
 RETRIES = 1
 """Of a pair that broke: one that does so twice is no accident."""
 
@@ -96,7 +98,7 @@ class Gate:
                 )
                 if found.status != "ok":  # also where progress is not wanted
                     print(f"{compared.label}: {side}: {found.status}: {found.why}", file=sys.stderr)
-                    for line in found.failure.last_lines if found.failure else ():
+                    for line in found.failure.last_lines if found.failure and found.status in POINTING_TO_LOG else ():
                         print(f"    {line}", file=sys.stderr)
 
     def figures(self, compared: ComparedCase) -> tuple[Figures | None, Figures | None]:
@@ -165,7 +167,7 @@ class Gate:
             blamed.add(pair.broken)
             again = "; once more" if attempt < RETRIES else ""
             self.say(f"{label}: a pair broke: {pair.status}: {pair.reason}{again}")
-        for line in pair.log_tail:
+        for line in pair.log_tail if pair.status in POINTING_TO_LOG else ():
             self.say(f"    {line}")
         return self._judged(pair, plan) if blamed == {"head"} else dataclasses.replace(pair, broken="")
 
@@ -199,14 +201,15 @@ class Gate:
         )
 
     def _share_a_process(self, compared: ComparedCase) -> bool:
-        """Whether one worker can hold both sides: modes of one revision, each of one process, on the same device."""
-        cases = (compared.base, compared.head)
-        if compared.base.workload != compared.head.workload:  # of whose files the second would find the first's modules
-            return False
-        are_modes = self.base == self.head and compared.base != compared.head
-        return (
-            are_modes and compared.base.device == compared.head.device and all(num_processes(one) == 1 for one in cases)
-        )
+        """
+        Whether one worker can hold both sides: modes of one revision, each of one process, on the same device.
+
+        Of two workloads the second one's file would find the modules that the first one's has imported.
+        """
+        base, head = compared.base, compared.head
+        are_modes = self.base == self.head and base != head
+        is_one_place = (base.workload, base.device) == (head.workload, head.device)
+        return are_modes and is_one_place and num_processes(base) == num_processes(head) == 1
 
     def pace(self, compared: ComparedCase) -> Pace:
         """Return the pace of *compared*, from what its single runs took to prepare."""

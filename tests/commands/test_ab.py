@@ -18,7 +18,7 @@ from bench.commands._sides import Setting
 from bench.comparing.comparison import Row, failures
 from bench.errors import NothingToMeasureError
 from bench.pair import Pair, Stage, Turns
-from bench.result import CaseResult, Counters, Environment, Measurement, Usage, Use
+from bench.result import CaseResult, Counters, Environment, Failure, Measurement, Status, Usage, Use
 from bench.running.pool import Place, Pool
 from bench.running.session import Interrupted
 
@@ -321,6 +321,22 @@ def test_why_a_side_did_not_run_is_said_though_no_progress_is_wanted(
     work.gate.run_once(compared)
     sides = [f"mlp: {side}: error: module 'net' was imported from elsewhere" for side in ("base", "head")]
     assert capsys.readouterr().err.splitlines() == sides
+
+
+@pytest.mark.parametrize(("status", "lines"), [("crashed", 2), ("error", 0)])
+def test_the_last_lines_that_a_reason_points_to_are_shown(
+    make_work: MakeWork, capsys: pytest.CaptureFixture[str], status: Status, lines: int
+) -> None:
+    """Nothing else keeps them; an error has its message and its place."""
+    work = make_work({"mlp": OK})
+    (compared,) = work.cases.able
+    failure = Failure(message="x", log_tail={"0": ("Fatal Python error: Segmentation fault",)}, exit_code=-11)
+    ended = CaseResult(case=compared.base, round=0, status=status, reason="x", failure=failure)
+    work.gate.results.clear()
+    monkey: Any = work.gate.base.pool
+    monkey.visit = lambda *_, **__: ended
+    work.gate.run_once(compared)
+    assert capsys.readouterr().err.count("    Fatal Python error: Segmentation fault\n") == lines
 
 
 def test_an_interrupted_calibration_says_nothing_of_a_comparison(
