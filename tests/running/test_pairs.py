@@ -15,8 +15,10 @@ import pytest
 
 from bench.case import Case
 from bench.measuring.task import TASK_FILE, Answer, Task, answer_file
+from bench.measuring.worker import LEAD_STEPS
 from bench.record import from_plain, to_plain
 from bench.result import Usage, Use
+from bench.running import pairs
 from bench.running.pairs import PairPlan, PairSide, run_pair
 from bench.running.pool import Place, Pool
 from bench.running.server import Ending, Server, ServerDiedError
@@ -307,6 +309,11 @@ def test_slow_steps_have_time_for_the_fewest_turns(setup: Setup) -> None:
     run_pair(setup.plan(setup.pool(), seconds=0.5, timeout_seconds=5.0, step_seconds=5.0), 0, head_first=False)
     # Two sides, two turns each, of a step that is not timed and one that is.
     assert {task.deadline_seconds for task in setup.script.orders[0]} == {2 * 5.0 + 2 * 2 * 2 * 5.0}
+
+
+def test_the_untimed_steps_of_a_turn_are_those_of_a_worker_s_block() -> None:
+    """The parent's side has no torch to look there."""
+    assert pairs.LEAD_STEPS == LEAD_STEPS
 
 
 def test_modes_of_one_revision_share_a_process(setup: Setup, make_case: Callable[..., Case]) -> None:
