@@ -60,11 +60,11 @@ def _models(path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def _stepbench_pool() -> Iterator[Any]:
+def _stepbench_pool(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Start what starts workers, with the first test that needs it, and end it with the session."""
     from bench.testing import pool  # noqa: PLC0415 (as said above)
 
-    with pool() as started:
+    with pool(request.config) as started:
         yield started
 
 

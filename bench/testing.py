@@ -302,7 +302,9 @@ def told_in_a_line() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def pool() -> Iterator[Pool]:
-    """Give what starts workers."""
-    with told_in_a_line(), Pool(NUM_SERVERS, usual_start_method(), dict(os.environ)) as started:
+def pool(config: pytest.Config) -> Iterator[Pool]:
+    """Give what starts workers: one server where pytest-benchmark is disabled, since a step then has one worker."""
+    session = getattr(config, "_benchmarksession", None)  # the plugin has no public way to it
+    num_servers = 1 if session is not None and session.disabled else NUM_SERVERS
+    with told_in_a_line(), Pool(num_servers, usual_start_method(), dict(os.environ)) as started:
         yield started

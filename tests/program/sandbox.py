@@ -83,9 +83,17 @@ class Sandbox:
             if "__pycache__" not in path.parts
         }
 
+    def temporary_files(self) -> list[str]:
+        """Return what lies in the folder for temporary files, where others may be taking things away meanwhile."""
+        return [
+            str(Path(folder, name))
+            for folder, folders, names in os.walk(self.temporary)  # which passes over a folder that has just gone
+            for name in (*folders, *names)
+        ]
+
     def _left(self) -> list[str]:
         processes = [f"process {process.pid}" for process in self.processes()]
-        files = [f"temp file {path}" for path in self.temporary.rglob("*")]
+        files = [f"temp file {path}" for path in self.temporary_files()]
         return [*processes, *files, *(f"shared memory {name}" for name in _shared_memory() - self.shared_before)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
