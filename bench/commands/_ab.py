@@ -15,7 +15,7 @@ from bench.commands._calibrate import calibrate, runs_ahead
 from bench.commands._compared_cases import ComparedCase, ComparedCases
 from bench.commands._destination import make_directory
 from bench.commands._formats import told
-from bench.commands._gate import Gate
+from bench.commands._gate import Gate, both_ran
 from bench.commands._progress import Progress, counted
 from bench.comparing.comparison import USUALLY_FAILS, Comparison, Row, compare, failures, worst_first
 from bench.comparing.formats._words import change
@@ -129,9 +129,7 @@ class Work:
             for row in self._exact([compared]).rows:
                 if said := row.gap or "; ".join(map(change, row.changes)):
                     self.gate.say(f"{compared.label}: {said}")
-        sound = [
-            compared for compared in able if all(side and side.status == "ok" for side in self.gate.figures(compared))
-        ]
+        sound = [compared for compared in able if both_ran(self.gate.figures(compared))]
         if sound and not self.options.counters_only:
             self.gate.two_stages(sound, self.margin_ratio, into=self.pairs)
         self.is_done = True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from bench.commands._compared_cases import ComparedCase
-from bench.commands._gate import Gate
+from bench.commands._gate import Gate, both_ran
 from bench.commands._progress import counted
 from bench.comparing.two_stages import decide
 from bench.errors import NothingToMeasureError
@@ -54,7 +54,7 @@ def calibrate(gate: Gate, cases: Sequence[ComparedCase], repeats: int, margin_ra
     """
     for compared in cases:
         gate.run_once(compared)
-    able = [compared for compared in cases if all(side and side.status == "ok" for side in gate.figures(compared))]
+    able = [compared for compared in cases if both_ran(gate.figures(compared))]
     if not able:
         raise NothingToMeasureError("no case runs here, so there is nothing to calibrate")
     too_slow = [compared.label for compared in able if not _can_be_slowed(gate, compared)]

@@ -88,9 +88,10 @@ def what_fails(given: Sequence[str] | None, usually: Sequence[str]) -> AbstractS
     Raises:
         UsageError: If a word is not known, or `none` stands beside another.
     """
+    known = (*FAIL_ON, *sides.EXACT)
     for name in given or ():
-        if name not in (*FAIL_ON, *sides.EXACT):
-            raise unknown_value("", name, (*FAIL_ON, *sides.EXACT), "--fail-on: ")
+        if name not in known:
+            raise unknown_value("", name, known, "--fail-on: ")
     if given and "none" in given and len(given) > 1:
         raise UsageError("--fail-on: 'none' cannot stand beside others; leave one of them out")
     return frozenset(usually if given is None else given) - {"none"}

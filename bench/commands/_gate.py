@@ -186,19 +186,18 @@ class Gate:
         return pair
 
     def _plan(self, compared: ComparedCase, stage: Stage, pace: Pace, more_work: float) -> PairPlan:
-        base = PairSide(pool=self.base.pool, place=self.base.place, case=compared.base)
-        head = PairSide(pool=self.head.pool, place=self.head.place, case=compared.head)
-        return PairPlan(
-            base=base,
-            head=dataclasses.replace(base) if stage == "canary" else head,
+        plan = PairPlan(
+            base=PairSide(pool=self.base.pool, place=self.base.place, case=compared.base),
+            head=PairSide(pool=self.head.pool, place=self.head.place, case=compared.head),
             stage=stage,
             seconds=pace.seconds,
             timeout_seconds=self.timeout_seconds,
             compile_timeout_seconds=self.compile_timeout_seconds,
             step_seconds=self.step_seconds(compared),
-            more_work=0.0 if stage == "canary" else more_work,
+            more_work=more_work,
             is_in_one_process=self._share_a_process(compared),
         )
+        return _of_base(plan) if stage == "canary" else plan
 
     def _share_a_process(self, compared: ComparedCase) -> bool:
         """
@@ -256,6 +255,11 @@ class Gate:
 
     def _sides(self, compared: ComparedCase) -> tuple[tuple[str, Setting, Case], tuple[str, Setting, Case]]:
         return ("base", self.base, compared.base), ("head", self.head, compared.head)
+
+
+def both_ran(figures: Sequence[Figures | None]) -> bool:
+    """Whether the single run of each side is there and ended well."""
+    return all(side and side.status == "ok" for side in figures)
 
 
 def _of(pairs: Iterable[Pair], compared: ComparedCase, stage: Stage) -> list[Pair]:
